@@ -1,7 +1,7 @@
 """The door of the program: `trimtab` and `python -m controller` both come through here.
 
-Refuses a mixed installation before anything of it is imported, and imports the command line late, so that the refusal itself
-depends on nothing that could be foreign.
+Refuses a mixed installation before anything of it is imported, and imports the command line late, so that the refusal
+itself depends on nothing that could be foreign.
 """
 
 from controller.guard import MixedInstallation, refuse_mixed_installation

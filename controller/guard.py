@@ -1,8 +1,8 @@
 """Refuses to run when the four packages are not one installation.
 
-The import names (`detectors`, `remediations`, `runbooks`, `controller`) are generic, so another distribution may well bring a
-package of the same name, and a program that changes clusters must not run half of somebody else's code. Compares directories
-only: it promises that the packages lie side by side, not that nobody edited them.
+The import names (`detectors`, `remediations`, `runbooks`, `controller`) are generic, so another distribution may well
+bring a package of the same name, and a program that changes clusters must not run half of somebody else's code. Compares
+directories only: it promises that the packages lie side by side, not that nobody edited them.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from pathlib import Path
 
 PACKAGES = ("detectors", "remediations", "runbooks", "controller")
 
-REMEDY = "Install trimtab into an environment of its own (or use its image), and start it outside folders with such names."
+REMEDY = "Install trimtab into an environment of its own, or use its image, and start it away from such folders."
 
 
 class MixedInstallation(Exception):

@@ -1,1 +1,1 @@
-"""Decisions without I/O, clock or randomness: facts, policy and `now` are arguments, and every answer carries its reasons."""
+"""Decisions without I/O, clock or randomness: facts, policy and `now` are arguments; every answer has its reasons."""

@@ -1,1 +1,1 @@
-"""What keeps the loops going: watch, keyed queue, reconcile, lease and fencing, executor, schedule, worker processes."""
+"""Keeps the loops going: watch, keyed queue, reconcile, lease, fencing, executor, schedule, worker processes."""
