@@ -1,8 +1,8 @@
 """Refuses to run when the four packages are not one installation.
 
 The import names (`detectors`, `remediations`, `runbooks`, `controller`) are generic, so another distribution may well
-bring a package of the same name, and a program that changes clusters must not run half of somebody else's code. Compares
-directories only: it promises that the packages lie side by side, not that nobody edited them.
+bring a package of the same name, and a program that changes clusters must not run half of somebody else's code.
+Compares directories only: it promises that the packages lie side by side, not that nobody edited them.
 """
 
 from collections.abc import Mapping
