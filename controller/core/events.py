@@ -1,0 +1,446 @@
+"""What happened: the events of which every incident is a fold.
+
+Promises that a stored event is never changed: a new shape gets a new version and an upcaster, and a golden file of every released
+one is read by a test. Events are plain values; they carry their own time, so that a replay needs no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+
+from pydantic import Field, JsonValue, TypeAdapter
+
+from controller.core.confidence import Confidence
+from controller.core.routes import Licence, Reason, Route
+from detectors.series import Workload
+from remediations.cluster import HealthyRevision
+from remediations.plan import Outcome, Plan
+
+
+class Verdict(StrEnum):
+    """What a person answered."""
+
+    APPROVE = "Approve"
+    REJECT = "Reject"
+
+
+class Via(StrEnum):
+    """The door an answer came through."""
+
+    KUBECTL = "kubectl"
+    CLI = "CLI"
+    SLACK = "Slack"
+    PAGE = "page"
+
+
+@dataclass(frozen=True, slots=True)
+class Symptom:
+    """One thing that is wrong: a constant code and one clause for people."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A possible cause, how much speaks for it (0–1), and why."""
+
+    name: str
+    score: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another runbook that matched, and what it scored (S31)."""
+
+    runbook: str
+    estimate: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An incident began."""
+
+    version: ClassVar[int] = 1
+    at: datetime
+    incident: str
+    workload: Workload
+    symptoms: tuple[Symptom, ...]
+    evidence: Mapping[str, JsonValue]
+    data: str = "healthy"
+    observe_only: bool = False
+    kind: Literal["opened"] = "opened"
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The symptoms of an open incident changed (or ended: none)."""
+
+    version: ClassVar[int] = 1
+    at: datetime
+    symptoms: tuple[Symptom, ...]
+    evidence: Mapping[str, JsonValue]
+    data: str = "healthy"
+    kind: Literal["observed"] = "observed"
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A change of the workload that belongs to the story (a rollout)."""
+
+    version: ClassVar[int] = 1
+    at: datetime
+    what: str
+    text: str
+    kind: Literal["changed"] = "changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosed:
+    """The likely causes, best first."""
+
+    version: ClassVar[int] = 1
+    at: datetime
+    causes: tuple[Cause, ...]
+    kind: Literal["diagnosed"] = "diagnosed"
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """A plan for this incident. `runbook` is a reference (`name@3`), `step` its index in the runbook."""
+
+    version: ClassVar[int] = 1
+    at: datetime
+    runbook: str
+    summary: str
+    step: int
+    licence: Licence
+    plan: Plan
+    confidence: Confidence
+    because: tuple[str, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
+    kind: Literal["proposed"] = "proposed"
+
+
+@dataclass(frozen=True, slots=True)
+class NothingFits:
+    """No runbook matched, or none could be planned; each with its reason."""
+
+    version: ClassVar[int] = 1
+    at: datetime
+    reasons: tuple[str, ...]
+    kind: Literal["nothing-fits"] = "nothing-fits"
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The gate's answer to the current proposal, with every reason. `policy` names the policy and its generation."""
+
+    version: ClassVar[int] = 1
+    at: datetime
+    digest: str
+    route: Route
+    reasons: tuple[Reason, ...]
+    policy: str = ""
+    would: Route | None = None
+    kind: Literal["decided"] = "decided"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question is open until `expires`; `escalations` are (when, to whom) of its path."""
+
+    version: ClassVar[int] = 1
+    at: datetime
+    digest: str
+    expires: datetime
+    approvers: tuple[str, ...]
+    escalations: tuple[tuple[datetime, str], ...] = ()
+    kind: Literal["asked"] = "asked"
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A person answered; only the first valid answer to a digest counts."""
+
+    version: ClassVar[int] = 1
+    at: datetime
+    digest: str
+    verdict: Verdict
+    by: str
+    via: Via
+    reason: str = ""
+    kind: Literal["answered"] = "answered"
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """Nobody answered in time; the plan is never executed late."""
+
+    version: ClassVar[int] = 1
+    at: datetime
+    digest: str
+    kind: Literal["expired"] = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Escalated:
+    """The question went one further along its path."""
+
+    version: ClassVar[int] = 1
+    at: datetime
+    digest: str
+    to: str
+    kind: Literal["escalated"] = "escalated"
+
+
+@dataclass(frozen=True, slots=True)
+class Intended:
+    """A write is about to be made: committed with its budget before any call. `key` = incident, step, attempt."""
+
+    version: ClassVar[int] = 1
+    at: datetime
+    key: str
+    digest: str
+    step: int
+    attempt: int
+    epoch: int
+    undo: bool = False
+    by: str = ""
+    kind: Literal["intended"] = "intended"
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The leader of this epoch read the target and is about to send the write."""
+
+    version: ClassVar[int] = 1
+    at: datetime
+    key: str
+    epoch: int
+    resource_version: str
+    kind: Literal["claimed"] = "claimed"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The write is in: by the server's answer, or settled by reading after an unknown result."""
+
+    version: ClassVar[int] = 1
+    at: datetime
+    key: str
+    resource_version: str
+    settled: Literal["answer", "reading"] = "answer"
+    kind: Literal["applied"] = "applied"
+
+
+@dataclass(frozen=True, slots=True)
+class NotApplied:
+    """The write is not in and will not be: refused, gone, or given up after three conflicts."""
+
+    version: ClassVar[int] = 1
+    at: datetime
+    key: str
+    code: str
+    message: str
+    kind: Literal["not-applied"] = "not-applied"
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """The plan no longer fits the world (or nobody needs it): nothing of it is written any more."""
+
+    version: ClassVar[int] = 1
+    at: datetime
+    digest: str
+    reason: str
+    key: str = ""
+    kind: Literal["superseded"] = "superseded"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A look at the service after acting; recorded when the answer changes. `held` None: it cannot be said."""
+
+    version: ClassVar[int] = 1
+    at: datetime
+    digest: str
+    held: bool | None
+    detail: str
+    kind: Literal["checked"] = "checked"
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What the action did to the service."""
+
+    version: ClassVar[int] = 1
+    at: datetime
+    digest: str
+    outcome: Outcome
+    detail: str
+    kind: Literal["verified"] = "verified"
+
+
+@dataclass(frozen=True, slots=True)
+class UndoAsked:
+    """A person wants the action taken back."""
+
+    version: ClassVar[int] = 1
+    at: datetime
+    digest: str
+    by: str
+    via: Via
+    kind: Literal["undo-asked"] = "undo-asked"
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """The action was taken back: automatically after harm, or by a person (`by`). `restored` False: it was not ours any more."""
+
+    version: ClassVar[int] = 1
+    at: datetime
+    digest: str
+    restored: bool
+    detail: str
+    by: str = ""
+    kind: Literal["undone"] = "undone"
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """A person has to take it from here."""
+
+    version: ClassVar[int] = 1
+    at: datetime
+    reasons: tuple[str, ...]
+    kind: Literal["handed-over"] = "handed-over"
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What the runbook's record was and became; derived, kept so that the story can tell it."""
+
+    version: ClassVar[int] = 1
+    at: datetime
+    runbook: str
+    good: bool
+    label: str
+    before: Confidence
+    after: Confidence
+    kind: Literal["learned"] = "learned"
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The incident is over."""
+
+    version: ClassVar[int] = 1
+    at: datetime
+    reason: str
+    kind: Literal["closed"] = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A late or senseless fact, kept for the audit trail; changes nothing."""
+
+    version: ClassVar[int] = 1
+    at: datetime
+    what: str
+    reason: str
+    by: str = ""
+    kind: Literal["ignored"] = "ignored"
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionHealthy:
+    """A ReplicaSet was seen fully available for long enough (stream `workload:…`)."""
+
+    version: ClassVar[int] = 1
+    at: datetime
+    revision: HealthyRevision
+    kind: Literal["revision-healthy"] = "revision-healthy"
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A fact about the program itself (stream `program`): leadership, pause, adoption, data health."""
+
+    version: ClassVar[int] = 1
+    at: datetime
+    code: str
+    text: str
+    by: str = ""
+    kind: Literal["noted"] = "noted"
+
+
+Event: TypeAlias = (
+    Opened
+    | Observed
+    | Changed
+    | Diagnosed
+    | Proposed
+    | NothingFits
+    | Decided
+    | Asked
+    | Answered
+    | Expired
+    | Escalated
+    | Intended
+    | Claimed
+    | Applied
+    | NotApplied
+    | Superseded
+    | Checked
+    | Verified
+    | UndoAsked
+    | Undone
+    | HandedOver
+    | Learned
+    | Closed
+    | Ignored
+    | RevisionHealthy
+    | Noted
+)
+
+_ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
+
+Upcaster: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
+UPCASTERS: Mapping[tuple[str, int], Upcaster] = {}
+"""(kind, version) → the body one version later. Released versions are in `tests/core/golden/events.jsonl`."""
+
+
+class UnknownEvent(ValueError):
+    """A stored event of a kind or version that this program does not know: a newer program wrote it."""
+
+
+def encode(event: Event) -> tuple[str, int, dict[str, Any]]:
+    """Kind, version and JSON body of an event."""
+    body = _ADAPTER.dump_python(event, mode="json")
+    body.pop("kind")
+    return event.kind, event.version, body
+
+
+def decode(kind: str, version: int, body: Mapping[str, Any]) -> Event:
+    """The event of a stored row, upcast to today's version. Raises UnknownEvent."""
+    current = {**body}
+    while (upcast := UPCASTERS.get((kind, version))) is not None:
+        current, version = upcast(current), version + 1
+    known = VERSIONS.get(kind)
+    if known != version:
+        message = f"event {kind} version {version} is not known here (known: {known}): a newer trimtab wrote it"
+        raise UnknownEvent(message)
+    return _ADAPTER.validate_python({**current, "kind": kind}, strict=False)
+
+
+VERSIONS: Mapping[str, int] = {
+    cls.__dataclass_fields__["kind"].default: cls.version  # type: ignore[attr-defined]  # every event is a dataclass with a default kind
+    for cls in Event.__args__  # type: ignore[attr-defined]  # a union of classes
+}

@@ -1,0 +1,57 @@
+"""What can go wrong at the boundary: own exceptions with the cause chained, retriable or terminal by type.
+
+Every message says what was wrong, where, and what to do about it.
+"""
+
+from __future__ import annotations
+
+
+class TrimtabError(Exception):
+    """Base of every error trimtab raises on purpose. `remedy` is one sentence: what the reader can do."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} → {self.remedy}" if self.remedy else str(self.args[0])
+
+
+class Retriable(TrimtabError):  # noqa: N818 -- a kind of error, named for what the caller may do
+    """Trying again later may work."""
+
+
+class Terminal(TrimtabError):  # noqa: N818 -- a kind of error, named for what the caller may do
+    """Trying again changes nothing until somebody acts."""
+
+
+class ApiUnavailable(Retriable):
+    """The API server did not answer, was busy, or broke off."""
+
+
+class Denied(Terminal):
+    """The API server refused: rights, validation or an admission policy."""
+
+
+class KindUnknown(Terminal):
+    """The API server does not serve this kind: its CRD is missing."""
+
+
+class StoreUnavailable(Retriable):
+    """The store did not answer: nothing may be assumed committed."""
+
+
+class ChatUnavailable(Retriable):
+    """The chat did not take the message."""
+
+
+class NotifyUnavailable(Retriable):
+    """The pager did not take the notice."""
+
+
+class BadQuery(Terminal):
+    """Prometheus calls the query wrong."""
+
+
+class BadSettings(Terminal):
+    """A setting is missing or impossible."""

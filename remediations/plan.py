@@ -1,0 +1,140 @@
+"""Plans: what will be written, what they rest on, and how to take it back.
+
+Promises that a plan is a plain value: everything that it reads or writes is in it, so its digest names one exact change to one
+exact object state. Writes nothing itself; see `cluster.py` for the only way to change a workload.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import JsonValue
+
+from detectors.series import Workload
+
+
+class StepClass(StrEnum):
+    """How a step may be repeated, hence how a crash during it is settled (DESIGN.md section 4)."""
+
+    VALUE_IDEMPOTENT = "A"
+    NAMED_CREATE = "B"
+    PRECONDITIONED_DELETE = "C"
+    OPAQUE = "D"
+
+
+@dataclass(frozen=True, slots=True)
+class Writes:
+    """A pointer that a remediation declares to write; nothing else is ever sent."""
+
+    api_version: str
+    kind: str
+    pointer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The value at a JSON pointer (RFC 6901); `present=False` says that nothing stands there."""
+
+    pointer: str
+    value: JsonValue = None
+    present: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PatchOp:
+    """One operation of a JSON Patch (RFC 6902). `test` on uid and resourceVersion is added by the Cluster adapter."""
+
+    op: Literal["add", "replace", "remove"]
+    path: str
+    value: JsonValue = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One write to one object.
+
+    `holds` is what stands at the written pointers once it is done (class A is settled by comparing it), `prior` what stood there
+    before. `timeout_seconds` bounds the write itself.
+    """
+
+    remediation: str
+    workload: Workload
+    uid: str
+    step_class: StepClass
+    patch: tuple[PatchOp, ...]
+    holds: tuple[Held, ...]
+    prior: tuple[Held, ...]
+    timeout_seconds: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class BlastRadius:
+    """Who feels the plan: pods replaced, and the least ready pods while it runs (None: it replaces none that are ready)."""
+
+    pods: int
+    workloads: int = 1
+    ready_at_least: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Ordered steps with what they rest on. `reads` are the values that must still hold when it is applied.
+
+    `change` is one short clause per line for people, `diff` the exact unified diff (YAML), `not_restored` what going this way does
+    not bring back. `undo` is empty exactly when `irreversible` (for automation).
+    """
+
+    remediation: str
+    workload: Workload
+    uid: str
+    generation: int | None
+    reads: tuple[Held, ...]
+    steps: tuple[Step, ...]
+    touches: BlastRadius
+    change: tuple[str, ...]
+    diff: str
+    undo: tuple[Step, ...] = ()
+    irreversible: bool = False
+    not_restored: tuple[str, ...] = ()
+    digest: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "digest", digest_of(self))
+
+
+def digest_of(plan: Plan) -> str:
+    """SHA-256 over uid, generation, the values read and every write: what an approval is bound to (16 hex digits).
+
+    resourceVersion is left out on purpose: pod deaths move it and would void every approval.
+    """
+    bound = {
+        "remediation": plan.remediation,
+        "workload": plan.workload.key,
+        "uid": plan.uid,
+        "generation": plan.generation,
+        "reads": [[h.pointer, h.value, h.present] for h in plan.reads],
+        "writes": [[s.workload.key, s.uid, [[o.op, o.path, o.value] for o in s.patch]] for s in plan.steps],
+    }
+    text = json.dumps(bound, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A remediation will not plan here: a constant reason code and one sentence for people."""
+
+    code: str
+    message: str
+
+
+class Outcome(StrEnum):
+    """What an action did to the service's health. Only health counts, never that the write went through."""
+
+    EFFECTIVE = "Effective"
+    INEFFECTIVE = "Ineffective"
+    HARMFUL = "Harmful"
+    INCONCLUSIVE = "Inconclusive"
