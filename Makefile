@@ -44,7 +44,7 @@ crds: install ## write the CRDs and roles of the chart anew from the models in c
 
 .PHONY: docs
 docs: install ## build the documentation into site/, strictly
-	@$(BIN)/mkdocs build --quiet --strict --site-dir site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir site
 
 .PHONY: lock
 lock: ## resolve pyproject.toml anew into requirements/*.txt (hashes, no addresses); UPGRADE=1 takes newer releases
