@@ -1,6 +1,6 @@
 """A pytest plugin that every run loads (`-p tests.strict`): what the suite demands of itself.
 
-Under CI=true a skip is a failure, so that a missing tool can never pass for a green run; only a test that needs a Docker
+Under CI=true a skip is a failure, so that a missing tool never passes for a green run; only a test that needs a Docker
 engine may say so and be skipped. Property tests have no deadline, because two busy cores are not a bug.
 """
 
