@@ -1,7 +1,8 @@
 """The Remediation protocol: what can be done, planned and judged without touching anything.
 
-Promises of an implementation (held by `conformance.check_remediation`): `plan` and `verify` are pure, writes stay within `writes`,
-`undo(apply(x)) == x` at the declared pointers unless it is `irreversible`, and repeating a step is safe in its class.
+Promises of an implementation (held by `conformance.check_remediation`): `plan` and `verify` are pure, writes stay
+within `writes`, `undo(apply(x)) == x` at the declared pointers unless it is `irreversible`, and repeating a step is
+safe in its class.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The Cluster port: the only way to change a workload.
 
-Promises that a write names the object's uid and the resourceVersion of the last read, changes only the pointers of its step, and
-answers with one of five values. It never retries by itself: what `Unknown` means is for the executor to settle.
+Promises that a write names the object's uid and the resourceVersion of the last read, changes only the pointers of
+its step, and answers with one of five values. It never retries by itself: what `Unknown` means is for the executor to
+settle.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ class HealthyRevision:
 class World:
     """One live reading of a workload and of everything a plan, a guard or the gate asks about it.
 
-    Objects are API objects as JSON. `replica_sets` are those controlled by the Deployment, `pods` those of its selector that it
-    controls, `budgets` the PodDisruptionBudgets that select them. `healthy` comes from the event log, newest last.
+    Objects are API objects as JSON. `replica_sets` are those controlled by the Deployment, `pods` those of its
+    selector that it controls, `budgets` the PodDisruptionBudgets that select them. `healthy` comes from the event
+    log, newest last.
     """
 
     workload: Workload
@@ -97,7 +99,10 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Sent, no answer: it may or may not be in. `retry_after` is set when the server was only busy (429/503 before acting)."""
+    """Sent, no answer: it may or may not be in.
+
+    `retry_after` is set when the server was only busy (429/503 before acting).
+    """
 
     message: str
     retry_after: float | None = None
@@ -125,5 +130,5 @@ class Cluster(Protocol):
         ...
 
     async def fence(self, workload: Workload, uid: str, epoch: int) -> ApplyResult:
-        """Write only the annotation `trimtab.dev/epoch`, which voids every resourceVersion an older leader still holds."""
+        """Write only the annotation `trimtab.dev/epoch`: voids every resourceVersion an older leader still holds."""
         ...

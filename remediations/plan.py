@@ -1,7 +1,7 @@
 """Plans: what will be written, what they rest on, and how to take it back.
 
-Promises that a plan is a plain value: everything that it reads or writes is in it, so its digest names one exact change to one
-exact object state. Writes nothing itself; see `cluster.py` for the only way to change a workload.
+Promises that a plan is a plain value: everything that it reads or writes is in it, so its digest names one exact
+change to one exact object state. Writes nothing itself; see `cluster.py` for the only way to change a workload.
 """
 
 from __future__ import annotations
@@ -57,8 +57,9 @@ class PatchOp:
 class Step:
     """One write to one object.
 
-    `holds` is what stands at the written pointers once it is done (class A is settled by comparing it), `prior` what stood there
-    before. `timeout_seconds` bounds the write itself.
+    `holds` is what stands at the written pointers once it is done (class A is settled by comparing it), `prior` what
+    stood there before. `timeout_seconds` bounds the write itself. `source_uid` is the object whose value it brings
+    back (a ReplicaSet).
     """
 
     remediation: str
@@ -69,11 +70,12 @@ class Step:
     holds: tuple[Held, ...]
     prior: tuple[Held, ...]
     timeout_seconds: float = 30.0
+    source_uid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class BlastRadius:
-    """Who feels the plan: pods replaced, and the least ready pods while it runs (None: it replaces none that are ready)."""
+    """Who feels the plan: pods replaced, and the least ready pods meanwhile (None: it replaces none that are ready)."""
 
     pods: int
     workloads: int = 1
@@ -84,8 +86,8 @@ class BlastRadius:
 class Plan:
     """Ordered steps with what they rest on. `reads` are the values that must still hold when it is applied.
 
-    `change` is one short clause per line for people, `diff` the exact unified diff (YAML), `not_restored` what going this way does
-    not bring back. `undo` is empty exactly when `irreversible` (for automation).
+    `change` is one short clause per line for people, `diff` the exact unified diff (YAML), `not_restored` what going
+    this way does not bring back. `undo` is empty exactly when `irreversible` (for automation).
     """
 
     remediation: str
@@ -111,7 +113,7 @@ def digest_of(plan: Plan) -> str:
 
     resourceVersion is left out on purpose: pod deaths move it and would void every approval.
     """
-    bound = {
+    bound: dict[str, object] = {
         "remediation": plan.remediation,
         "workload": plan.workload.key,
         "uid": plan.uid,

@@ -1,0 +1,132 @@
+"""JSON pointers (RFC 6901) and the three operations of a JSON Patch (RFC 6902) that a plan may use.
+
+Promises to change no argument: `applied` answers with a new document. Declared pointers may hold `*` for one whole
+token, because the place of a container in its list is not known beforehand; an exact pointer never does.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from remediations.plan import Held, PatchOp
+
+ANY = "*"
+
+
+class BadPatch(ValueError):
+    """An operation that does not fit the document, or a pointer that is none; the API server would answer 422."""
+
+
+def tokens(pointer: str) -> tuple[str, ...]:
+    """The unescaped reference tokens of a pointer; raises `BadPatch` when it does not begin with a slash."""
+    if pointer == "":
+        return ()
+    if not pointer.startswith("/"):
+        raise BadPatch(f"{pointer!r} is no JSON pointer: it must be empty or begin with a slash")
+    return tuple(token.replace("~1", "/").replace("~0", "~") for token in pointer[1:].split("/"))
+
+
+def pointer_to(*path: str | int) -> str:
+    """The pointer through these keys and indices, escaped."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def held(document: Any, pointer: str) -> Held:
+    """What stands at the pointer, absence included; the value is a copy."""
+    here = document
+    for token in tokens(pointer):
+        if isinstance(here, Mapping) and token in here:
+            here = here[token]
+        elif isinstance(here, list) and token.isdecimal() and int(token) < len(here):
+            here = here[int(token)]
+        else:
+            return Held(pointer, None, present=False)
+    return Held(pointer, copy.deepcopy(here))
+
+
+def value_at(document: Any, pointer: str, default: Any = None) -> Any:
+    """The value at the pointer, or `default` when nothing stands there."""
+    found = held(document, pointer)
+    return found.value if found.present else default
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal as the API server stores them: a member that is null is a member that is not there."""
+    return bool(without_nulls(one) == without_nulls(other))
+
+
+def without_nulls(value: Any) -> Any:
+    """A copy without the members that are null."""
+    if isinstance(value, Mapping):
+        return {key: without_nulls(inner) for key, inner in value.items() if inner is not None}
+    if isinstance(value, list):
+        return [without_nulls(inner) for inner in value]
+    return value
+
+
+def same_held(one: Held, other: Held) -> bool:
+    """Both absent, or both present with the same value."""
+    return one.present == other.present and (not one.present or same(one.value, other.value))
+
+
+def covers(declared: str, pointer: str) -> bool:
+    """True when `pointer` lies at or under `declared`, where `*` in the latter stands for any one token."""
+    wanted, actual = tokens(declared), tokens(pointer)
+    return len(actual) >= len(wanted) and all(
+        want in (ANY, got) for want, got in zip(wanted, actual[: len(wanted)], strict=True)
+    )
+
+
+def applied(document: Any, patch: Iterable[PatchOp]) -> Any:
+    """A new document with every operation done in order; raises `BadPatch` and does none when one does not fit."""
+    result = copy.deepcopy(document)
+    for op in patch:
+        result = _operated(result, op)
+    return result
+
+
+def _operated(document: Any, op: PatchOp) -> Any:
+    path = tokens(op.path)
+    if not path:
+        raise BadPatch("a plan never replaces a whole object")
+    *parents, last = path
+    parent = document
+    for token in parents:
+        parent = _child(parent, token, op)
+    if isinstance(parent, dict):
+        if op.op != "add" and last not in parent:
+            raise BadPatch(f"{op.op} {op.path}: nothing stands there")
+        if op.op == "remove":
+            del parent[last]
+        else:
+            parent[last] = copy.deepcopy(op.value)
+    elif isinstance(parent, list):
+        _operate_on_list(parent, last, op)
+    else:
+        raise BadPatch(f"{op.op} {op.path}: its parent is a plain value")
+    return document
+
+
+def _child(parent: Any, token: str, op: PatchOp) -> Any:
+    if isinstance(parent, dict) and token in parent:
+        return parent[token]
+    if isinstance(parent, list) and token.isdecimal() and int(token) < len(parent):
+        return parent[int(token)]
+    raise BadPatch(f"{op.op} {op.path}: nothing stands at {token!r} on the way")
+
+
+def _operate_on_list(items: list[Any], last: str, op: PatchOp) -> None:
+    if last == "-" and op.op == "add":
+        items.append(copy.deepcopy(op.value))
+        return
+    end = len(items) + (1 if op.op == "add" else 0)
+    if not last.isdecimal() or int(last) >= end:
+        raise BadPatch(f"{op.op} {op.path}: no such place in a list of {len(items)}")
+    if op.op == "add":
+        items.insert(int(last), copy.deepcopy(op.value))
+    elif op.op == "remove":
+        del items[int(last)]
+    else:
+        items[int(last)] = copy.deepcopy(op.value)
