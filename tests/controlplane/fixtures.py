@@ -1,0 +1,101 @@
+"""The real servers as pytest fixtures; a plugin, loaded by tests/conftest.py. tests/README.md says what each one gives."""
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from tests.controlplane import provider
+from tests.controlplane.cluster import ControlPlane
+from tests.controlplane.errors import MissingTool
+from tests.controlplane.postgres import Postgres
+from tests.controlplane.workloads import Workloads
+
+T = TypeVar("T")
+
+REAL = frozenset(
+    {"control_plane", "own_control_plane", "namespace", "workloads", "postgres", "postgres_url"},
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever asks for a real server is marked `controlplane`."""
+    for item in items:
+        if REAL & set(getattr(item, "fixturenames", ())):
+            item.add_marker("controlplane")
+
+
+def need(provide: Callable[[], T]) -> T:
+    """What `provide` gives; without the tool a skip with its one sentence, and with `CI=true` a failure."""
+    try:
+        return provide()
+    except MissingTool as missing:
+        if os.environ.get("CI", "").lower() in {"1", "true"}:
+            pytest.fail(str(missing), pytrace=False)
+        pytest.skip(str(missing))
+
+
+@contextmanager
+def folder(name: str) -> Iterator[Path]:
+    """A temporary folder, away afterwards; `TRIMTAB_KEEP=1` keeps it for a look at the logs."""
+    path = Path(tempfile.mkdtemp(prefix=f"trimtab-{name}-"))
+    try:
+        yield path
+    finally:
+        if not os.environ.get("TRIMTAB_KEEP"):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def started_control_plane() -> Iterator[ControlPlane]:
+    """A control plane of one's own, ended afterwards."""
+    binaries = need(provider.binaries)
+    with folder("controlplane") as path, ExitStack() as ending:
+        cluster = ControlPlane(path, binaries)
+        ending.callback(cluster.stop)
+        yield cluster.start()
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[ControlPlane]:
+    with started_control_plane() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def own_control_plane() -> Iterator[ControlPlane]:
+    with started_control_plane() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def namespace(control_plane: ControlPlane) -> Iterator[str]:
+    with control_plane.namespace(f"t-{secrets.token_hex(4)}") as name:
+        yield name
+
+
+@pytest.fixture
+def workloads(control_plane: ControlPlane, namespace: str) -> Workloads:
+    return Workloads(control_plane.api, namespace)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with folder("postgres") as path, ExitStack() as ending:
+        # PostgreSQL runs as another user, who has to be able to walk to its folder.
+        path.chmod(0o755)
+        server = need(lambda: Postgres(path / "server"))
+        ending.callback(server.stop)
+        yield server.start()
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> Iterator[str]:
+    with postgres.database() as url:
+        yield url
