@@ -17,11 +17,11 @@ class TrimtabError(Exception):
         return f"{self.args[0]} → {self.remedy}" if self.remedy else str(self.args[0])
 
 
-class Retriable(TrimtabError):  # noqa: N818 -- a kind of error, named for what the caller may do
+class Retriable(TrimtabError):
     """Trying again later may work."""
 
 
-class Terminal(TrimtabError):  # noqa: N818 -- a kind of error, named for what the caller may do
+class Terminal(TrimtabError):
     """Trying again changes nothing until somebody acts."""
 
 
@@ -41,6 +41,12 @@ class StoreUnavailable(Retriable):
     """The store did not answer: nothing may be assumed committed."""
 
 
+class StoreUnusable(Terminal):
+    """This store cannot be used by this program: a newer one wrote it, its URL is wrong, or what it holds cannot be
+    read.
+    """
+
+
 class ChatUnavailable(Retriable):
     """The chat did not take the message."""
 
@@ -55,3 +61,7 @@ class BadQuery(Terminal):
 
 class BadSettings(Terminal):
     """A setting is missing or impossible."""
+
+
+class NotOurs(Terminal):
+    """A programming error: a port was asked to write an object that is not trimtab's own."""

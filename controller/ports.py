@@ -1,12 +1,13 @@
 """The ports: everything the core asks of the outside, as protocols with plain values.
 
-Each has an in-memory adapter that ships (`adapters/memory`) and one contract suite that every adapter passes. An adapter answers
-"I do not know" by a value of its own (`Unavailable`, `Unreadable`), never by an empty result. `remediations.cluster.Cluster`, the only way
-to change a workload, is a port too and stands with the remediations.
+Each has an in-memory adapter that ships (`adapters/memory`) and one contract suite that every adapter passes. An
+adapter answers "I do not know" by a value of its own (`Unavailable`, `Unreadable`), never by an empty result.
+`remediations.cluster.Cluster`, the only way to change a workload, is a port too and stands with the remediations.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -130,7 +131,9 @@ class Chat(Protocol):
     """A chat with buttons."""
 
     async def start(self, clicked: Clicked) -> None:
-        """Connect and begin to hand clicks over; returns once connected or raises `controller.errors.ChatUnavailable`."""
+        """Connect and begin to hand clicks over; returns once connected or raises
+        `controller.errors.ChatUnavailable`.
+        """
         ...
 
     async def post(self, channel: str, message: Message) -> Posted:
@@ -148,7 +151,9 @@ class Chat(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A page to a person. `key` deduplicates (the incident); `resolved` closes it; `severity` is critical, error, warning or info."""
+    """A page to a person. `key` deduplicates (the incident); `resolved` closes it; `severity` is critical, error,
+    warning or info.
+    """
 
     key: str
     summary: str
@@ -176,7 +181,9 @@ class Notify(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An event as it stands in the log. `sequence` is global and gapless for a reader, `number` counts within the stream from 1."""
+    """An event as it stands in the log. `sequence` is global and gapless for a reader, `number` counts within the
+    stream from 1.
+    """
 
     sequence: int
     stream: str
@@ -188,9 +195,11 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """A claim of `units` in one budget (`scope` = `actions:namespace:shop`), over a sliding window, refused above `limit`.
+    """A claim of `units` in one budget (`scope` = `actions:namespace:shop`), over a sliding window, refused above
+    `limit`.
 
-    `key` ties it to its intent; releasing the key frees all of its reservations.
+    `key` ties it to its intent; releasing the key frees all of its reservations. Reserving the same key and scope
+    again within the window changes its units and keeps its time: a repeated intent is charged once.
     """
 
     key: str
@@ -199,10 +208,16 @@ class Reservation:
     window: timedelta
     limit: float
 
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.units) and self.units >= 0 and self.limit >= 0 and self.window > timedelta()):
+            raise ValueError(f"a reservation of {self.units} units under {self.limit} in {self.window} makes no sense")
+
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """Something to tell the outside, committed with the events that cause it. A repeated `key` still waiting is replaced."""
+    """Something to tell the outside, committed with the events that cause it. A repeated `key` still waiting is
+    replaced.
+    """
 
     kind: str
     key: str
@@ -214,10 +229,10 @@ class OutboxRow:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """One transaction: events for one stream, reservations, releases and outbox rows, all or nothing.
+    """One transaction: events for one stream, releases, reservations and outbox rows, all or nothing, in this order.
 
-    `expected` is the number of the stream's last event as the writer knew it (0: none). `epoch` is the leader's; None for writers
-    that need not lead (an answer).
+    `expected` is the number of the stream's last event as the writer knew it (0: none). `epoch` is the leader's; None
+    for writers that need not lead (an answer).
     """
 
     stream: str
@@ -252,7 +267,9 @@ class Fenced:
 
 @dataclass(frozen=True, slots=True)
 class Exhausted:
-    """A budget is spent; `frees_at` is when enough of it returns."""
+    """A budget is spent; `frees_at` is when enough of it returns (`core.window.NEVER`: the claim is larger than the
+    limit).
+    """
 
     scope: str
     limit: float
@@ -316,15 +333,19 @@ class Store(Protocol):
         ...
 
     async def advance_epoch(self, at_least: int = 0) -> int:
-        """Take over: raise the epoch above both its own value and `at_least`, and return it. Every older epoch is fenced from then on."""
+        """Take over: raise the epoch above both its own value and `at_least`, and return it. Every older epoch is
+        fenced from then on.
+        """
         ...
 
     async def adopt(self) -> StoreIdentity:
         """Give the store a new id (`trimtab store adopt`)."""
         ...
 
-    async def verify(self) -> AuditReport:
-        """Recompute the hash chain over every event."""
+    async def verify(self, expected_head: str | None = None) -> AuditReport:
+        """Recompute the hash chain over every event; `expected_head` is one known from elsewhere that must be one of
+        its links.
+        """
         ...
 
     async def close(self) -> None:
@@ -422,7 +443,9 @@ class Watch(Protocol):
     """List, then watch, for ever."""
 
     def stream(self, kind: ResourceKind, namespace: str | None = None) -> AsyncIterator[WatchEvent]:
-        """Never ends by itself: reconnects with backoff, re-lists on 410, gives up a silent connection. None: all namespaces."""
+        """Never ends by itself: reconnects with backoff, re-lists on 410, gives up a silent connection. None: all
+        namespaces.
+        """
         ...
 
 
@@ -469,11 +492,15 @@ class Resources(Protocol):
         """Create; None when the name is taken; raises `controller.errors.Denied` with the server's words."""
         ...
 
-    async def patch(self, kind: ResourceKind, namespace: str | None, name: str, patch: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    async def patch(
+        self, kind: ResourceKind, namespace: str | None, name: str, patch: Mapping[str, Any]
+    ) -> Mapping[str, Any] | None:
         """JSON merge patch of metadata and spec; None when it is gone; raises `Denied`."""
         ...
 
-    async def patch_status(self, kind: ResourceKind, namespace: str | None, name: str, status: Mapping[str, Any]) -> None:
+    async def patch_status(
+        self, kind: ResourceKind, namespace: str | None, name: str, status: Mapping[str, Any]
+    ) -> None:
         """JSON merge patch of `.status`; quiet when it is gone."""
         ...
 

@@ -1,9 +1,9 @@
 """Measured confidence: is acting right here?
 
-Promises a number that comes from verified outcomes, never from anybody's opinion of themselves. A success rate with a uniform
-prior: k good of n labelled actions give Beta(1 + k, 1 + n − k); the estimate is its mean, the bound its one-sided 90 % lower
-quantile, so 21 of 21 earn .90. What is abnormal and what caused it can only lower the estimate: the record already contains
-their errors, so they are not multiplied in.
+Promises a number that comes from verified outcomes, never from anybody's opinion of themselves. A success rate with a
+uniform prior: k good of n labelled actions give Beta(1 + k, 1 + n − k); the estimate is its mean, the bound its
+one-sided 90 % lower quantile, so 21 of 21 earn .90. What is abnormal and what caused it can only lower the estimate:
+the record already contains their errors, so they are not multiplied in.
 
 A service borrows from its runbook's record elsewhere, worth at most `BORROWED` outcomes, until it has its own.
 """
@@ -35,7 +35,9 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Confidence:
-    """`estimate` opens a question, `lower` opens Auto; `good` of `n` is the record, the rest is for the explanation. Fractions."""
+    """`estimate` opens a question, `lower` opens Auto; `good` of `n` is the record, the rest is for the explanation.
+    Fractions.
+    """
 
     estimate: float
     lower: float

@@ -1,7 +1,8 @@
 """What happened: the events of which every incident is a fold.
 
-Promises that a stored event is never changed: a new shape gets a new version and an upcaster, and a golden file of every released
-one is read by a test. Events are plain values; they carry their own time, so that a replay needs no clock.
+Promises that a stored event is never changed: a new shape gets a new version and an upcaster, and a golden file of
+every released one is read by a test. Events are plain values; they carry their own time, so that a replay needs no
+clock.
 """
 
 from __future__ import annotations
@@ -273,6 +274,7 @@ class Checked:
     digest: str
     held: bool | None
     detail: str
+    worse: bool = False
     kind: Literal["checked"] = "checked"
 
 
@@ -302,7 +304,9 @@ class UndoAsked:
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """The action was taken back: automatically after harm, or by a person (`by`). `restored` False: it was not ours any more."""
+    """The action was taken back: automatically after harm, or by a person (`by`). `restored` False: it was not ours
+    any more.
+    """
 
     version: ClassVar[int] = 1
     at: datetime
@@ -440,7 +444,5 @@ def decode(kind: str, version: int, body: Mapping[str, Any]) -> Event:
     return _ADAPTER.validate_python({**current, "kind": kind}, strict=False)
 
 
-VERSIONS: Mapping[str, int] = {
-    cls.__dataclass_fields__["kind"].default: cls.version  # type: ignore[attr-defined]  # every event is a dataclass with a default kind
-    for cls in Event.__args__  # type: ignore[attr-defined]  # a union of classes
-}
+VERSIONS: Mapping[str, int] = {str(cls.__dataclass_fields__["kind"].default): cls.version for cls in Event.__args__}
+"""Today's version of every kind."""

@@ -1,0 +1,296 @@
+"""An incident: the fold of its events.
+
+`evolve` never raises on stored events: what it cannot place changes nothing. What may be appended is `accept`'s
+business (`accept.py`), what is to be done next is `pending`'s (`pending.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from pydantic import JsonValue
+
+from controller.core.events import (
+    Answered,
+    Applied,
+    Asked,
+    Cause,
+    Checked,
+    Claimed,
+    Closed,
+    Decided,
+    Diagnosed,
+    Escalated,
+    Event,
+    Expired,
+    HandedOver,
+    Intended,
+    NotApplied,
+    NothingFits,
+    Observed,
+    Opened,
+    Proposed,
+    Superseded,
+    Symptom,
+    UndoAsked,
+    Undone,
+    Verdict,
+    Verified,
+)
+from controller.core.routes import Route
+from detectors.series import Workload
+from remediations.plan import Outcome, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An open or answered question about one plan."""
+
+    digest: str
+    asked_at: datetime
+    expires: datetime
+    approvers: tuple[str, ...]
+    escalations: tuple[tuple[datetime, str], ...] = ()
+    escalated: int = 0
+    answer: Answered | None = None
+    over: str = ""
+
+    @property
+    def open(self) -> bool:
+        """True while an answer would still count."""
+        return self.answer is None and not self.over
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A write committed to and not yet settled."""
+
+    key: str
+    digest: str
+    step: int
+    attempt: int
+    epoch: int
+    undo: bool
+    by: str
+    since: datetime
+    claimed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A plan of which at least one write is in."""
+
+    runbook: str
+    step: int
+    plan: Plan
+    applied_at: datetime
+    before: Mapping[str, JsonValue]
+    writes: int = 1
+    held: bool | None = None
+    held_since: datetime | None = None
+    worse_since: datetime | None = None
+    detail: str = ""
+    outcome: Outcome | None = None
+    undo_asked_by: str = ""
+    undone: Undone | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One incident as it stands. `number` is that of its last event; `proposal` and `decision` are the current ones."""
+
+    id: str
+    workload: Workload
+    opened_at: datetime
+    observe_only: bool = False
+    number: int = 0
+    symptoms: tuple[Symptom, ...] = ()
+    symptoms_since: datetime | None = None
+    evidence: Mapping[str, JsonValue] = field(default_factory=dict)
+    data: str = "healthy"
+    causes: tuple[Cause, ...] = ()
+    proposal: Proposed | None = None
+    decision: Decided | None = None
+    nothing_fits: tuple[str, ...] = ()
+    question: Question | None = None
+    intent: Intent | None = None
+    action: Action | None = None
+    tried: tuple[str, ...] = ()
+    handed_over: tuple[str, ...] = ()
+    closed: Closed | None = None
+
+    @property
+    def approved(self) -> Answered | None:
+        """The approval of the current proposal, if there is one."""
+        question, proposal = self.question, self.proposal
+        if question is None or proposal is None or question.answer is None or question.over:
+            return None
+        fits = question.digest == proposal.plan.digest and question.answer.verdict is Verdict.APPROVE
+        return question.answer if fits else None
+
+    @property
+    def rejected(self) -> Answered | None:
+        """The rejection of the current proposal, if there is one."""
+        question, proposal = self.question, self.proposal
+        if question is None or proposal is None or question.answer is None:
+            return None
+        fits = question.digest == proposal.plan.digest and question.answer.verdict is Verdict.REJECT
+        return question.answer if fits else None
+
+    @property
+    def verifying(self) -> bool:
+        """A write is in and its effect is not yet judged."""
+        return self.action is not None and self.action.outcome is None and self.action.undone is None
+
+
+def fold(events: Iterable[tuple[int, Event]]) -> Incident | None:
+    """The incident that these (number, event) make; None when they do not begin with `Opened`."""
+    incident: Incident | None = None
+    for number, event in events:
+        if incident is None:
+            incident = begin(event)
+            if incident is None:
+                continue
+        else:
+            incident = evolve(incident, event)
+        incident = replace(incident, number=number)
+    return incident
+
+
+def begin(event: Event) -> Incident | None:
+    """The incident that an `Opened` starts."""
+    match event:
+        case Opened():
+            return Incident(
+                id=event.incident,
+                workload=event.workload,
+                opened_at=event.at,
+                observe_only=event.observe_only,
+                symptoms=event.symptoms,
+                symptoms_since=event.at,
+                evidence=event.evidence,
+                data=event.data,
+            )
+        case _:
+            return None
+
+
+def evolve(incident: Incident, event: Event) -> Incident:  # noqa: PLR0911 - one arm per kind of event
+    """The incident after one more stored event. Never raises: what does not fit changes nothing."""
+    match event:
+        case Observed():
+            return replace(
+                incident, symptoms=event.symptoms, symptoms_since=event.at, evidence=event.evidence, data=event.data
+            )
+        case Diagnosed():
+            return replace(incident, causes=event.causes)
+        case Proposed():
+            return replace(incident, proposal=event, nothing_fits=(), decision=None)
+        case NothingFits():
+            return replace(incident, proposal=None, decision=None, nothing_fits=event.reasons)
+        case Decided():
+            return replace(incident, decision=event)
+        case HandedOver():
+            return replace(incident, handed_over=event.reasons)
+        case Closed():
+            return replace(incident, closed=event, question=_over(incident.question, "closed"))
+        case Asked() | Answered() | Expired() | Escalated():
+            return replace(incident, question=_question(incident.question, event))
+        case Superseded():
+            return _superseded(incident, event)
+        case Intended() | Claimed() | Applied() | NotApplied():
+            return _intent(incident, event)
+        case Checked() | Verified() | UndoAsked() | Undone():
+            return _action(incident, event)
+        case _:
+            return incident
+
+
+def _question(question: Question | None, event: Asked | Answered | Expired | Escalated) -> Question | None:
+    if isinstance(event, Asked):
+        return Question(event.digest, event.at, event.expires, event.approvers, event.escalations)
+    if question is None or question.digest != event.digest:
+        return question
+    match event:
+        case Answered():
+            return replace(question, answer=event) if question.open else question
+        case Expired():
+            return _over(question, "expired")
+        case Escalated():
+            return replace(question, escalated=question.escalated + 1)
+
+
+def _over(question: Question | None, why: str) -> Question | None:
+    return question if question is None or question.over else replace(question, over=why)
+
+
+def _superseded(incident: Incident, event: Superseded) -> Incident:
+    question, proposal = incident.question, incident.proposal
+    if question is not None and question.digest == event.digest:
+        question = _over(question, event.reason)
+    intent = None if incident.intent is not None and incident.intent.key == event.key else incident.intent
+    current = proposal is not None and proposal.plan.digest == event.digest
+    return replace(
+        incident,
+        question=question,
+        intent=intent,
+        proposal=None if current else proposal,
+        decision=None if current else incident.decision,
+    )
+
+
+def _intent(incident: Incident, event: Intended | Claimed | Applied | NotApplied) -> Incident:
+    if isinstance(event, Intended):
+        fresh = Intent(event.key, event.digest, event.step, event.attempt, event.epoch, event.undo, event.by, event.at)
+        return replace(incident, intent=fresh)
+    intent = incident.intent
+    if intent is None or intent.key != event.key:
+        return incident
+    match event:
+        case Claimed():
+            return replace(incident, intent=replace(intent, epoch=event.epoch, claimed=True))
+        case NotApplied():
+            return replace(incident, intent=None)
+        case Applied():
+            return replace(incident, intent=None, action=_applied(incident, intent, event))
+
+
+def _applied(incident: Incident, intent: Intent, event: Applied) -> Action | None:
+    action, proposal = incident.action, incident.proposal
+    if intent.undo or proposal is None:
+        return action
+    if action is not None and action.plan.digest == intent.digest:
+        return replace(action, applied_at=event.at, writes=action.writes + 1)
+    return Action(proposal.runbook, proposal.step, proposal.plan, event.at, incident.evidence)
+
+
+def _action(incident: Incident, event: Checked | Verified | UndoAsked | Undone) -> Incident:
+    action = incident.action
+    if action is None or action.plan.digest != event.digest:
+        return incident
+    match event:
+        case Checked():
+            return replace(incident, action=_checked(action, event))
+        case Verified():
+            worked = event.outcome is Outcome.EFFECTIVE
+            tried = incident.tried if worked else (*incident.tried, f"{action.runbook}#{action.step}")
+            judged = replace(action, outcome=event.outcome, detail=event.detail)
+            return replace(incident, action=judged, tried=tried, proposal=None, decision=None)
+        case UndoAsked():
+            return replace(incident, action=replace(action, undo_asked_by=event.by))
+        case Undone():
+            return replace(incident, action=replace(action, undone=event), proposal=None, decision=None)
+
+
+def _checked(action: Action, event: Checked) -> Action:
+    """A state that goes on keeps its beginning."""
+    held = (action.held_since or event.at) if event.held else None
+    worse = (action.worse_since or event.at) if event.worse else None
+    return replace(action, held=event.held, held_since=held, worse_since=worse, detail=event.detail)
+
+
+def route(incident: Incident) -> Route | None:
+    """The route of the current proposal, None before it is decided."""
+    return incident.decision.route if incident.decision is not None else None

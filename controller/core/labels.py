@@ -1,0 +1,85 @@
+"""Labels: what an incident's events say about whether acting was right. Derived, never typed in.
+
+A verified effect is good, no effect or harm is bad, a person's rejection is bad, a person's undo or a recurrence
+within `RECURRENCE` turns a good label bad. Inconclusive gives none: silence is not success (S30).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from controller.core.events import Answered, Event, Opened, Proposed, Symptom, Undone, Verdict, Verified
+from detectors.series import Workload
+from remediations.plan import Outcome
+
+RECURRENCE = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One judged proposal. `outcome` is None for a rejection; `runbook` is the name without its version."""
+
+    incident: str
+    workload: Workload
+    runbook: str
+    remediation: str
+    digest: str
+    good: bool
+    why: str
+    at: datetime
+    symptoms: tuple[Symptom, ...] = ()
+    outcome: Outcome | None = None
+
+
+def name_of(reference: str) -> str:
+    """`crash-loop-after-rollout` of `crash-loop-after-rollout@3`."""
+    return reference.partition("@")[0]
+
+
+def labels(events: Iterable[Event]) -> tuple[Label, ...]:
+    """The labels of one incident's events, in order; at most one a plan and verdict."""
+    opened: Opened | None = None
+    proposals: dict[str, Proposed] = {}
+    found: dict[str, Label] = {}
+    for event in events:
+        match event:
+            case Opened():
+                opened = event
+            case Proposed():
+                proposals[event.plan.digest] = event
+            case Verified() if opened and event.digest in proposals and event.outcome is not Outcome.INCONCLUSIVE:
+                good = event.outcome is Outcome.EFFECTIVE
+                verified = _label(opened, proposals[event.digest], good, event.outcome.value.lower(), event.at)
+                found[event.digest] = replace(verified, outcome=event.outcome)
+            case Answered() if opened and event.digest in proposals and event.verdict is Verdict.REJECT:
+                found[event.digest] = _label(
+                    opened, proposals[event.digest], False, f"rejected by {event.by}", event.at
+                )
+            case Undone() if event.by and event.digest in found:
+                found[event.digest] = replace(found[event.digest], good=False, why=f"undone by {event.by}")
+            case _:
+                pass
+    return tuple(found.values())
+
+
+def _label(opened: Opened, proposed: Proposed, good: bool, why: str, at: datetime) -> Label:
+    return Label(
+        incident=opened.incident,
+        workload=opened.workload,
+        runbook=name_of(proposed.runbook),
+        remediation=proposed.plan.remediation,
+        digest=proposed.plan.digest,
+        good=good,
+        why=why,
+        at=at,
+        symptoms=opened.symptoms,
+    )
+
+
+def recurred(label: Label, later: Opened) -> bool:
+    """True when the same trouble came back soon after an action that was called effective."""
+    same = {symptom.code for symptom in label.symptoms} & {symptom.code for symptom in later.symptoms}
+    within = label.at <= later.at <= label.at + RECURRENCE
+    return label.good and within and bool(same) and label.workload == later.workload

@@ -1,0 +1,147 @@
+"""What is to be done next about an incident: commands, read from the fold alone.
+
+Promises that the same incident at the same time gives the same commands, so that a restart continues where the log
+ends. A write that is not settled comes before everything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from controller.core.incident import Incident, Intent, Question
+from controller.core.routes import Route
+from remediations.plan import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Finish or settle a write that was committed to."""
+
+    intent: Intent
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Put the question to people."""
+
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expire:
+    """Nobody answered in time."""
+
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Escalate:
+    """Ask the next on the path as well."""
+
+    digest: str
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """Carry out one step of the current plan."""
+
+    digest: str
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """Look whether the service is well again."""
+
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Revert:
+    """Take the action back; `by` is a person, or empty after harm."""
+
+    digest: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A person has to take it."""
+
+    reasons: tuple[str, ...]
+
+
+Command: TypeAlias = Settle | Ask | Expire | Escalate | Apply | Verify | Revert | Page
+
+
+def pending(incident: Incident, now: datetime) -> tuple[Command, ...]:
+    """The commands that stand, most urgent first."""
+    if incident.intent is not None:
+        return (Settle(incident.intent),)
+    undo = _revert(incident)
+    if undo is not None:
+        return (undo,)
+    if incident.closed is not None:
+        return ()
+    if incident.verifying and incident.action is not None:
+        following = _next_step(incident)
+        return (following,) if following is not None else (Verify(incident.action.plan.digest),)
+    return (*_question(incident.question, now), *_decided(incident))
+
+
+def _revert(incident: Incident) -> Revert | None:
+    action = incident.action
+    if action is None or action.undone is not None or not action.plan.undo:
+        return None
+    if action.undo_asked_by or action.outcome is Outcome.HARMFUL:
+        return Revert(action.plan.digest, action.undo_asked_by)
+    return None
+
+
+def _next_step(incident: Incident) -> Apply | None:
+    """A plan of several writes goes on until all are in."""
+    action, decision = incident.action, incident.decision
+    if (
+        action is None
+        or action.writes >= len(action.plan.steps)
+        or decision is None
+        or decision.route is not Route.AUTO
+    ):
+        return None
+    return Apply(action.plan.digest, action.writes)
+
+
+def _question(question: Question | None, now: datetime) -> Iterator[Command]:
+    if question is None or not question.open:
+        return
+    if now >= question.expires:
+        yield Expire(question.digest)
+        return
+    for at, to in question.escalations[question.escalated :]:
+        if now >= at:
+            yield Escalate(question.digest, to)
+
+
+def _decided(incident: Incident) -> Iterator[Command]:
+    decision, question = incident.decision, incident.question
+    if incident.nothing_fits and not incident.handed_over:
+        yield Page(incident.nothing_fits)
+    if decision is None:
+        return
+    match decision.route:
+        case Route.AUTO:
+            yield Apply(decision.digest, 0)
+        case Route.ASK:
+            if question is None or question.digest != decision.digest or question.over not in ("", "expired"):
+                yield Ask(decision.digest)
+            elif question.over == "expired" and not incident.handed_over:
+                yield Page(("nobody answered in time",))
+        case Route.HAND_OVER:
+            if not incident.handed_over:
+                yield Page(tuple(reason.message for reason in decision.reasons if reason.route is Route.HAND_OVER))
+        case Route.WAIT | Route.REFUSE:
+            pass

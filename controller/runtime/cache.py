@@ -1,0 +1,158 @@
+"""What the watches have seen: the cluster as last heard of, in memory.
+
+Only ever used to *notice*: what a plan rests on and what an action needs is read live (S7). Knows how long each kind
+has been quiet, so that an old picture is not taken for a calm one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, assert_never
+
+import structlog
+
+from controller.kinds import PODS, REPLICA_SETS, WORKLOADS
+from controller.ports import Changed, Deleted, Listed, ResourceKind, Suspect, Watch, WatchEvent
+from detectors.series import Workload
+from remediations.cluster import World
+from remediations.owners import controller_of
+
+log = structlog.get_logger(__name__)
+
+Object = Mapping[str, Any]
+
+
+def workload_of(kind: ResourceKind, item: Object) -> Workload:
+    """The workload an object of a workload kind is."""
+    return Workload(item["metadata"]["namespace"], kind.kind, item["metadata"]["name"], kind.api_version)
+
+
+@dataclass(slots=True)
+class Shelf:
+    """All objects of one kind by (namespace, name), and what controls them."""
+
+    objects: dict[tuple[str, str], Object] = field(default_factory=dict)
+    by_owner: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
+    synced: bool = False
+    suspect: str = "not listed yet"
+
+    def put(self, item: Object) -> None:
+        """Add or replace one object."""
+        self.drop(item)
+        place = _place(item)
+        self.objects[place] = item
+        owner = controller_of(item)
+        if owner is not None:
+            self.by_owner.setdefault(owner.uid, set()).add(place)
+
+    def drop(self, item: Object) -> None:
+        """Forget one object."""
+        place = _place(item)
+        known = self.objects.pop(place, None)
+        owner = controller_of(known) if known is not None else None
+        if owner is not None:
+            owned = self.by_owner.get(owner.uid, set())
+            owned.discard(place)
+            if not owned:
+                self.by_owner.pop(owner.uid, None)
+
+    def of(self, uid: str) -> tuple[Object, ...]:
+        """The objects that the object with this uid controls."""
+        return tuple(self.objects[place] for place in sorted(self.by_owner.get(uid, ())))
+
+
+def _place(item: Object) -> tuple[str, str]:
+    metadata = item["metadata"]
+    return metadata.get("namespace", ""), metadata["name"]
+
+
+class Cache:
+    """Shelves per kind, filled by watches; `changed` is told of every object that came, changed or went."""
+
+    def __init__(self, changed: Callable[[ResourceKind, Object], None]) -> None:
+        self._changed = changed
+        self.shelves: dict[ResourceKind, Shelf] = {}
+
+    def shelf(self, kind: ResourceKind) -> Shelf:
+        """The objects of one kind."""
+        return self.shelves.setdefault(kind, Shelf())
+
+    async def follow(self, watch: Watch, kind: ResourceKind, namespace: str | None) -> None:
+        """Take in one watch, for ever."""
+        async for event in watch.stream(kind, namespace):
+            self.take(kind, namespace, event)
+            await asyncio.sleep(0)
+
+    def take(self, kind: ResourceKind, namespace: str | None, event: WatchEvent) -> None:
+        """One watch event."""
+        shelf = self.shelf(kind)
+        match event:
+            case Listed(objects):
+                self._relist(kind, shelf, namespace, objects)
+            case Changed(item):
+                shelf.put(item)
+                self._changed(kind, item)
+            case Deleted(item):
+                shelf.drop(item)
+                self._changed(kind, item)
+            case Suspect(reason):
+                shelf.suspect = reason
+                log.warning("watch suspect", kind=kind.plural, reason=reason)
+            case _:
+                assert_never(event)
+
+    def _relist(self, kind: ResourceKind, shelf: Shelf, namespace: str | None, objects: Iterable[Object]) -> None:
+        fresh = {_place(item): item for item in objects}
+        for place, item in list(shelf.objects.items()):
+            if place not in fresh and (namespace is None or place[0] == namespace):
+                shelf.drop(item)
+                self._changed(kind, item)
+        for place, item in fresh.items():
+            before = shelf.objects.get(place)
+            shelf.put(item)
+            if before is None or before["metadata"].get("resourceVersion") != item["metadata"].get("resourceVersion"):
+                self._changed(kind, item)
+        shelf.synced, shelf.suspect = True, ""
+
+    @property
+    def trouble(self) -> str:
+        """Why the picture may be old, empty when it is current."""
+        return "; ".join(f"{kind.plural}: {shelf.suspect}" for kind, shelf in self.shelves.items() if shelf.suspect)
+
+    def workloads(self) -> Iterator[Workload]:
+        """Every workload seen that nothing else controls."""
+        for kind in WORKLOADS:
+            for item in self.shelf(kind).objects.values():
+                if controller_of(item) is None:
+                    yield workload_of(kind, item)
+
+    def world(self, workload: Workload, now: datetime) -> World | None:
+        """The workload as last heard of, None when it is not known. Budgets and autoscalers are left to the live
+        reading.
+        """
+        kind = next((kind for kind in WORKLOADS if kind.kind == workload.kind), None)
+        item = self.shelf(kind).objects.get((workload.namespace, workload.name)) if kind is not None else None
+        if item is None:
+            return None
+        uid = item["metadata"]["uid"]
+        sets = self.shelf(REPLICA_SETS).of(uid)
+        owners = [replica_set["metadata"]["uid"] for replica_set in sets] if sets else [uid]
+        pods = tuple(pod for owner in owners for pod in self.shelf(PODS).of(owner))
+        return World(workload=workload, object=item, read_at=now, replica_sets=sets, pods=pods)
+
+    def owner_of(self, kind: ResourceKind, item: Object) -> Workload | None:
+        """The workload that an object belongs to, through its ReplicaSet if need be."""
+        if kind in WORKLOADS:
+            return workload_of(kind, item)
+        owner = controller_of(item)
+        if owner is None:
+            return None
+        namespace = item["metadata"]["namespace"]
+        if owner.kind == REPLICA_SETS.kind:
+            replica_set = self.shelf(REPLICA_SETS).objects.get((namespace, owner.name))
+            return self.owner_of(REPLICA_SETS, replica_set) if replica_set is not None else None
+        known = next((kind for kind in WORKLOADS if kind.kind == owner.kind), None)
+        return None if known is None else Workload(namespace, owner.kind, owner.name, known.api_version)

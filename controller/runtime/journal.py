@@ -1,0 +1,105 @@
+"""The journal: how an incident is read, extended and committed.
+
+Promises that every event passes `accept` before it is stored, that the leader's epoch goes with every commit, and
+that whoever has fallen behind (`Behind`) or been replaced (`Replaced`) stops at once: reconciling starts over from
+the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import structlog
+
+from controller.core.accept import accept
+from controller.core.events import Event, Opened
+from controller.core.incident import Incident, begin, evolve, fold
+from controller.ports import Commit, Committed, Exhausted, Fenced, OutboxRow, Reservation, Stale, Store
+
+log = structlog.get_logger(__name__)
+
+
+class Behind(Exception):
+    """The stream has moved on: read again."""
+
+
+class Replaced(Exception):
+    """Another leader has taken over: stop."""
+
+
+class BudgetSpent(Exception):
+    """A budget had no room when the intent was to be committed."""
+
+    def __init__(self, exhausted: Exhausted) -> None:
+        super().__init__(exhausted.scope)
+        self.exhausted = exhausted
+
+
+def stream_of(incident: str) -> str:
+    """The stream of one incident."""
+    return f"incident:{incident}"
+
+
+class Journal:
+    """Incidents in the store. `epoch` answers the leader's epoch, None for a writer that need not lead."""
+
+    def __init__(self, store: Store, epoch: Callable[[], int | None]) -> None:
+        self.store = store
+        self._epoch = epoch
+
+    async def load(self, incident: str) -> Incident | None:
+        """The incident as the log has it."""
+        return fold((stored.number, stored.event) for stored in await self.store.read(stream_of(incident)))
+
+    async def record(
+        self,
+        incident: Incident | None,
+        events: Sequence[Event],
+        now: datetime,
+        *,
+        reserve: tuple[Reservation, ...] = (),
+        release: tuple[str, ...] = (),
+        outbox: tuple[OutboxRow, ...] = (),
+        any_replica: bool = False,
+    ) -> Incident:
+        """Append events and return the incident after them.
+
+        Raises ValueError for an event that makes no sense, Behind, Replaced, BudgetSpent, StoreUnavailable.
+        """
+        after = incident
+        for event in events:
+            refusal = accept(after, event)
+            if refusal is not None:
+                message = f"{event.kind}: {refusal}"
+                raise ValueError(message)
+            after = begin(event) if after is None else evolve(after, event)
+        if after is None:
+            message = "nothing to record"
+            raise ValueError(message)
+        number = incident.number if incident is not None else 0
+        commit = Commit(
+            stream=stream_of(after.id),
+            expected=number,
+            events=tuple(events),
+            epoch=None if any_replica else self._epoch(),
+            reserve=reserve,
+            release=release,
+            outbox=(*outbox, OutboxRow("publish", after.id, {})),
+        )
+        match await self.store.commit(commit, now):
+            case Committed():
+                for event in events:
+                    log.info("recorded", incident=after.id, kind=event.kind)
+                return replace(after, number=number + len(events))
+            case Stale():
+                raise Behind(after.id)
+            case Fenced(epoch=epoch):
+                raise Replaced(str(epoch))
+            case Exhausted() as exhausted:
+                raise BudgetSpent(exhausted)
+
+    async def open(self, opened: Opened, now: datetime, *further: Event) -> Incident:
+        """Begin an incident."""
+        return await self.record(None, (opened, *further), now)
