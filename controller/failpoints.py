@@ -36,6 +36,12 @@ CALLS: tuple[str, ...] = (
     "resources.patch_status",
     "resources.delete",
     "resources.record",
+    "store.commit",
+    "store.delivered",
+    "store.postpone",
+    "store.next_number",
+    "store.advance_epoch",
+    "store.adopt",
 )
 """Every call that changes something outside. A new one is added here, with its two failpoints in the code."""
 
@@ -80,8 +86,14 @@ async def failpoint(name: str) -> None:
 
 
 @asynccontextmanager
-async def around(call: str) -> AsyncIterator[None]:
-    """Failpoints `call.before` and `call.after` around one call; the second is visited however the call ends."""
+async def around(call: str, *, effect: bool = True) -> AsyncIterator[None]:
+    """Failpoints `call.before` and `call.after` around one call; the second is visited however the call ends.
+
+    A rehearsal (`effect=False`) changes nothing and visits none.
+    """
+    if not effect:
+        yield
+        return
     await failpoint(f"{call}.before")
     try:
         yield

@@ -7,7 +7,7 @@ been acted on (`NotSent`: no; `Lost`: perhaps), and that a read waits for as lon
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Literal, TypeAlias
@@ -78,16 +78,24 @@ class Api:
     ) -> None:
         await self.close()
 
-    async def get(self, path: str, query: Mapping[str, str] | None = None, *, attempts: int = READ_ATTEMPTS) -> Answer:
+    async def get(
+        self,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        attempts: int = READ_ATTEMPTS,
+        seconds: float | None = None,
+    ) -> Answer:
         """Read; tried again when the server is down, busy or breaks off. 404 and refusals are answers.
 
         Raises `ApiUnavailable` after the last attempt.
         """
+        within = seconds or self._connection.timeout_seconds
         async for attempt in stamina.retry_context(
-            on=_wait, attempts=attempts, timeout=4 * self._connection.timeout_seconds, wait_max=2.0, wait_jitter=0.2
+            on=_wait, attempts=attempts, timeout=READ_ATTEMPTS * within, wait_max=2.0, wait_jitter=0.2
         ):
             with attempt:
-                answer = await self._exchange("GET", path, query, None, "", self._connection.timeout_seconds)
+                answer = await self._exchange("GET", path, query, None, "", within)
                 if answer.status == 429 or answer.status >= 500:
                     raise unavailable("GET", path, answer)
                 return answer
@@ -126,7 +134,7 @@ class Api:
         deadline = {"timeout": f"{max(1, round(min(within, 30.0)))}s"}
         return await self._exchange(method, path, {**(query or {}), **deadline}, body, content_type, within)
 
-    async def stream(self, path: str, query: Mapping[str, str], silence: float) -> AsyncIterator[bytes]:
+    async def stream(self, path: str, query: Mapping[str, str], silence: float) -> AsyncGenerator[bytes, None]:
         """Lines of an answer until the server ends it; raises `Silent` when nothing came for `silence` seconds."""
         limits = aiohttp.ClientTimeout(total=None, sock_connect=self._connection.connect_seconds, sock_read=silence)
         try:
