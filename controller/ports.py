@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeAlias
 from controller.core.events import Event
 from detectors.series import DataHealth
 
-# ── Metrics ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Metrics(Protocol):
         ...
 
 
-# ── Chat and notification ───────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Chat and notification
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,7 @@ class Notify(Protocol):
         ...
 
 
-# ── Store ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,7 +362,7 @@ class AuditReport:
     faults: tuple[str, ...]
 
 
-# ── Clock ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Clock
 
 
 class Clock(Protocol):
@@ -389,7 +389,7 @@ class Clock(Protocol):
         ...
 
 
-# ── Kubernetes besides workloads ────────────────────────────────────────────────────────────────────────────────────────────
+# ── Kubernetes besides workloads
 
 
 @dataclass(frozen=True, slots=True)
@@ -541,7 +541,7 @@ class Access(Protocol):
         ...
 
 
-# ── Reasoner (off by default) ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── Reasoner (off by default)
 
 
 class Reasoner(Protocol):
