@@ -1,7 +1,7 @@
 """What a runbook may ask about: the dotted names, their types, and what they mean.
 
-Promises that a name not listed here is an error at load time, and that a value nobody could measure is *missing*, which matches
-nothing. Every source of evidence (object states, alerts, detectors) fills the same flat mapping.
+Promises that a name not listed here is an error at load time, and that a value nobody could measure is *missing*,
+which matches nothing. Every source of evidence (object states, alerts, detectors) fills the same flat mapping.
 """
 
 from __future__ import annotations
@@ -28,16 +28,29 @@ class Fact:
 FACTS: tuple[Fact, ...] = (
     Fact("objects.crashLooping.share", "double", "share of the workload's pods that crash-loop, 0–1"),
     Fact("objects.crashLooping.count", "int", "pods that crash-loop"),
-    Fact("objects.imagePull.share", "double", "share of the pods whose image cannot be pulled, 0–1"),
-    Fact("objects.imagePull.count", "int", "pods whose image cannot be pulled"),
     Fact("objects.oomKilled.share", "double", "share of the pods killed for memory in the last 30 minutes, 0–1"),
     Fact("objects.oomKilled.count", "int", "kills for memory over the pods that live now, last 30 minutes"),
+    Fact("objects.imagePull.share", "double", "share of the pods whose image cannot be pulled, 0–1"),
+    Fact("objects.imagePull.count", "int", "pods whose image cannot be pulled"),
     Fact("objects.notReady.share", "double", "share of the wanted replicas that are not ready, 0–1"),
     Fact("objects.notReady.count", "int", "wanted replicas that are not ready"),
     Fact("objects.stuckRollout", "bool", "the rollout exceeded its progress deadline"),
-    Fact("changes.rollout.age", "duration", "time since the newest ReplicaSet was created; missing when there was one only"),
+    Fact(
+        "changes.rollout.age",
+        "duration",
+        "time since the newest ReplicaSet was created; missing when there was one only",
+    ),
+    Fact(
+        "changes.rollout.recent",
+        "bool",
+        "a new version replaced another in the last 30 minutes; false when there was one only",
+    ),
     Fact("changes.rollout.onlyNewFails", "bool", "every failing pod belongs to the newest ReplicaSet"),
-    Fact("changes.rollout.previousAlsoFailed", "bool", "the version before failed in the same way, or was never seen healthy"),
+    Fact(
+        "changes.rollout.previousAlsoFailed",
+        "bool",
+        "the version before failed in the same way, or was never seen healthy",
+    ),
     Fact("replicas.desired", "int", "replicas wanted"),
     Fact("replicas.ready", "int", "replicas ready"),
     Fact("replicas.updated", "int", "replicas of the newest template"),
@@ -48,5 +61,9 @@ FACTS: tuple[Fact, ...] = (
     Fact("alerts.firing", "bool", "an alert that names the workload fires"),
     Fact("alerts.count", "int", "alerts firing that name the workload"),
     Fact("alerts.names", "list", "their names, sorted"),
-    Fact("memory.limit", "int", "memory limit of the container that was killed (else the first one that has a limit), bytes"),
+    Fact(
+        "memory.limit",
+        "int",
+        "memory limit of the container that was killed (else the first one that has a limit), bytes",
+    ),
 )
