@@ -1,7 +1,7 @@
 """What the numbers are: series on a regular grid, and how far they can be trusted.
 
-Promises that a missing sample stays missing (NaN), never zero, and that health travels with the values. Knows nothing of
-Prometheus or Kubernetes beyond a workload's name.
+Promises that a missing sample stays missing (NaN), never zero, and that health travels with the values. Knows nothing
+of Prometheus or Kubernetes beyond a workload's name.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ HEALTHY = DataHealth()
 class Series:
     """Values of one signal on a regular grid; NaN is missing.
 
-    `values` has shape (n,), oldest first; sample i was taken at `start + i * step`; `unit` is for people ("1/s", "ratio", "s").
+    `values` has shape (n,), oldest first; sample i was taken at `start + i * step`; `unit` is for people ("1/s",
+    "ratio", "s").
     """
 
     workload: Workload
@@ -93,6 +94,7 @@ class Series:
     values: NDArray[np.float64]
     unit: str = ""
     health: DataHealth = field(default=HEALTHY)
+    support: NDArray[np.float64] | None = None
 
     @property
     def end(self) -> datetime:

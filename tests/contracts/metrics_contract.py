@@ -114,8 +114,3 @@ class MetricsContract:
         assert isinstance(answer, Samples)
         assert answer.health.problems >= problems, answer.health
         assert all(abs(sample.value) < float("inf") for sample in answer.samples)
-
-    async def test_a_calls_trouble_ends_with_the_trouble(self, stage: Stage) -> None:
-        before = await instant(stage)
-        assert isinstance(before, Samples)
-        assert before.health.healthy, before.health

@@ -1,0 +1,1 @@
+"""Detectors of what is not normal, each one file."""
