@@ -1,7 +1,7 @@
 """The Resources port on a real API server: trimtab's own objects, Events, and plain reads of any kind.
 
-Promises to write nothing outside the group trimtab.dev and Events, whatever it is asked: that is a programming error and
-raises `NotOurs` before anything is sent. Workloads are changed through `cluster.py` alone.
+Promises to write nothing outside the group trimtab.dev and Events, whatever it is asked: that is a programming error
+and raises `NotOurs` before anything is sent. Workloads are changed through `cluster.py` alone.
 """
 
 from __future__ import annotations
