@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from typing import Any
 
 import yaml
@@ -17,4 +18,5 @@ def unified(before: Any, after: Any, name: str, context: int = 3) -> str:
 
 
 def _lines(document: Any) -> list[str]:
-    return yaml.safe_dump(document, sort_keys=True, allow_unicode=True, width=120).splitlines()
+    plain = json.loads(json.dumps(document))  # shared parts would become YAML anchors
+    return yaml.safe_dump(plain, sort_keys=True, allow_unicode=True, width=120).splitlines()

@@ -130,3 +130,16 @@ def _operate_on_list(items: list[Any], last: str, op: PatchOp) -> None:
         del items[int(last)]
     else:
         items[int(last)] = copy.deepcopy(op.value)
+
+
+def with_parents(document: Any, patch: Iterable[PatchOp]) -> tuple[PatchOp, ...]:
+    """The operations, each `add` preceded by the empty maps it needs; a list never grows on the way."""
+    made: list[PatchOp] = []
+    for op in patch:
+        path = tokens(op.path)
+        here = applied(document, made)
+        if op.op == "add":
+            pointers = [pointer_to(*path[:depth]) for depth in range(1, len(path))]
+            made += [PatchOp("add", pointer, {}) for pointer in pointers if value_at(here, pointer) is None]
+        made.append(op)
+    return tuple(made)
