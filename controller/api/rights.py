@@ -40,7 +40,7 @@ OBSERVE: Final = (
     Rule(
         "apps", ("daemonsets", "deployments", "replicasets", "statefulsets"), READ, "the workloads and their versions"
     ),
-    Rule("", ("events", "pods"), READ, "what crash-loops, is killed for memory, cannot pull its image"),
+    Rule("", ("pods",), READ, "what crash-loops, is killed for memory, cannot pull its image"),
     Rule("autoscaling", ("horizontalpodautoscalers",), READ, "who else moves the replicas"),
     Rule("policy", ("poddisruptionbudgets",), READ, "what may not be disrupted"),
     Rule(GROUP, ("plannedevents", "remediations", "runbooks", "servicepolicies"), READ, "what people have written"),
@@ -51,13 +51,19 @@ OBSERVE: Final = (
         ("patch",),
         "says what became of them",
     ),
-    Rule("events.k8s.io", ("events",), ("create",), "says what happens where kubectl describe shows it"),
+    Rule("events.k8s.io", ("events",), ("create", "patch"), "says what happens where kubectl describe shows it"),
 )
 """In every watched namespace. Nothing here changes a workload."""
 
 CLUSTER: Final = (
     Rule("", ("namespaces",), READ, "which namespaces there are, and the pause annotation on them"),
     Rule(GROUP, ("automationpauses", "clusterrunbooks"), READ, "the kill switch, and the runbooks of administrators"),
+    Rule(
+        "admissionregistration.k8s.io",
+        ("mutatingwebhookconfigurations", "validatingwebhookconfigurations"),
+        READ,
+        "which services answer admission: never targets",
+    ),
     Rule(GROUP, ("automationpauses",), ("create", "delete"), "the kill switch in Slack, on the page and by annotation"),
     Rule(GROUP, ("clusterrunbooks/status",), ("patch",), "says what became of them"),
     Rule("authentication.k8s.io", ("tokenreviews",), ("create",), "who is asking"),

@@ -12,7 +12,16 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, WithJsonSchema
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainValidator,
+    StringConstraints,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
 
 from controller.ports import ResourceKind
@@ -23,13 +32,12 @@ API_VERSION: Final = "trimtab.dev/v1alpha1"
 
 
 class Shape(BaseModel):
-    """A closed object: camelCase in YAML, no conversion between types, immutable once read."""
+    """A closed object: camelCase in YAML, immutable once read. `read.py` says how strictly."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
         extra="forbid",
         frozen=True,
-        strict=True,
         use_attribute_docstrings=True,
         validate_by_alias=True,
         validate_by_name=True,
@@ -95,16 +103,22 @@ def seconds(latency: str) -> float:
 
 NEVER: Final = "Never"
 
+_A_THRESHOLD: Final = "an integer percent from 50 to 100, or Never"
+
+
+def _threshold(value: Any) -> Any:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if (whole and 50 <= value <= 100) or value == NEVER:
+        return value
+    raise ValueError(_A_THRESHOLD)
+
+
 Threshold: TypeAlias = Annotated[
-    Annotated[int, Field(ge=50, le=100)] | Literal["Never"],
+    int | Literal["Never"],
+    PlainValidator(_threshold),
     WithJsonSchema(
         {"x-kubernetes-int-or-string": True}
-        | rules(
-            rule(
-                "type(self) == int ? (self >= 50 && self <= 100) : self == 'Never'",
-                "an integer percent from 50 to 100, or Never",
-            )
-        )
+        | rules(rule("type(self) == int ? (self >= 50 && self <= 100) : self == 'Never'", _A_THRESHOLD))
     ),
 ]
 
@@ -130,6 +144,8 @@ class OwnerReference(Shape):
 
 class Metadata(Shape):
     """What the API server keeps about an object. Not part of a CRD's schema: the server has its own."""
+
+    model_config = ConfigDict(extra="ignore")
 
     name: str = ""
     generate_name: str = ""

@@ -178,7 +178,7 @@ class Anomalies(Shape):
     """Alarms without a cause that are acceptable per week."""
 
 
-Approver = Annotated[str, StringConstraints(max_length=260, pattern=r"^(user|group):[^\s]{1,253}$")]
+Approver = Annotated[str, StringConstraints(max_length=260, pattern=r"^((user|group):)?[^\s]{1,253}$")]
 
 
 class Remediation(Shape):
@@ -194,7 +194,7 @@ class Remediation(Shape):
     70.
     """
     approvers: Annotated[tuple[Approver, ...], Field(min_length=1, max_length=32)] | None = None
-    """`user:NAME` and `group:NAME`. Narrows the list in the settings, never widens it; left out: that list."""
+    """`group:NAME`, and usernames (also as `user:NAME`). Narrows the settings' list, never widens it; left out: that."""
 
 
 class ServicePolicySpec(Shape):
