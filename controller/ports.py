@@ -226,6 +226,10 @@ class OutboxRow:
     attempts: int = 0
     not_before: datetime | None = None
 
+    def __post_init__(self) -> None:
+        if self.not_before is not None and self.not_before.tzinfo is None:
+            raise ValueError(f"{self.kind} {self.key} waits until {self.not_before!r}, which has no time zone")
+
 
 @dataclass(frozen=True, slots=True)
 class Commit:

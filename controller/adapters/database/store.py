@@ -25,7 +25,7 @@ from controller.adapters.database.failures import FAILURES, failure
 from controller.adapters.database.lock import FileLock
 from controller.adapters.database.tables import events, outbox, reservations, store
 from controller.adapters.database.url import Place
-from controller.core.chain import Inspection, Row, canonical, link
+from controller.core.chain import Inspection, Row, canonical, instant, link
 from controller.core.log import event_of, written
 from controller.core.window import Claim, frees_at
 from controller.core.window import spent as counted
@@ -139,6 +139,7 @@ class DatabaseStore:
 
     async def postpone(self, id: int, until: datetime) -> None:
         """Count an attempt and try again later."""
+        instant(until)
         later = update(outbox).where(outbox.c.id == id).values(attempts=outbox.c.attempts + 1, not_before=until)
         async with self._writing("postponing delivery", "store.postpone") as connection:
             await connection.execute(later)

@@ -69,9 +69,6 @@ class MemoryStore:
             return held
         stored = self._chained(commit, now)
         waiting = [Waiting(replace(row, body={}), canonical(dict(row.body))) for row in commit.outbox]
-        for entry in waiting:
-            if entry.row.not_before is not None:
-                instant(entry.row.not_before)
         self._held = held
         if stored:
             self._log.extend(stored)
