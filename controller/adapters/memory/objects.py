@@ -75,7 +75,7 @@ class MemoryObjects:
     def merge(
         self, kind: ResourceKind, namespace: str | None, name: str, patch: Mapping[str, Any]
     ) -> Mapping[str, Any] | None:
-        """A JSON merge patch (RFC 7386); None when the object is not there, `Denied` when it is locked to another state."""
+        """A JSON merge patch (RFC 7386); None when the object is not there, `Denied` when locked to another state."""
         key = (namespace or "", name)
         before = self._of(kind).get(key)
         if before is None:
