@@ -34,6 +34,11 @@ FACTS: tuple[Fact, ...] = (
     Fact("objects.imagePull.count", "int", "pods whose image cannot be pulled"),
     Fact("objects.notReady.share", "double", "share of the wanted replicas that are not ready, 0–1"),
     Fact("objects.notReady.count", "int", "wanted replicas that are not ready"),
+    Fact(
+        "objects.notReady.lasting",
+        "duration",
+        "how long the pod that has waited longest has not been ready; missing when none waits",
+    ),
     Fact("objects.stuckRollout", "bool", "the rollout exceeded its progress deadline"),
     Fact(
         "changes.rollout.age",
@@ -57,9 +62,12 @@ FACTS: tuple[Fact, ...] = (
     Fact("signals.errors.value", "double", "share of requests that fail, 0–1"),
     Fact("signals.errors.normal", "bool", "the error share lies in its own recent band"),
     Fact("signals.errors.abnormal", "bool", "the error share lies above its own recent band"),
+    Fact("signals.errors.low", "double", "lower end of the band of the error share"),
+    Fact("signals.errors.high", "double", "upper end of the band of the error share"),
     Fact("signals.errors.p", "double", "chance of an error share at least this far out on a normal day"),
     Fact("alerts.firing", "bool", "an alert that names the workload fires"),
     Fact("alerts.count", "int", "alerts firing that name the workload"),
+    Fact("alerts.critical", "int", "those of them whose severity is critical"),
     Fact("alerts.names", "list", "their names, sorted"),
     Fact(
         "memory.limit",
