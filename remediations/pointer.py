@@ -7,7 +7,7 @@ token, because the place of a container in its list is not known beforehand; an 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from remediations.plan import Held, PatchOp
@@ -133,13 +133,26 @@ def _operate_on_list(items: list[Any], last: str, op: PatchOp) -> None:
 
 
 def with_parents(document: Any, patch: Iterable[PatchOp]) -> tuple[PatchOp, ...]:
-    """The operations, each `add` preceded by the empty maps it needs; a list never grows on the way."""
+    """The operations, each `add` preceded by the empty maps it needs; raises `BadPatch` when one does not fit.
+
+    A list never grows on the way: a container that is not there is not made up.
+    """
     made: list[PatchOp] = []
     for op in patch:
-        path = tokens(op.path)
-        here = applied(document, made)
-        if op.op == "add":
-            pointers = [pointer_to(*path[:depth]) for depth in range(1, len(path))]
-            made += [PatchOp("add", pointer, {}) for pointer in pointers if value_at(here, pointer) is None]
-        made.append(op)
+        steps = (*_missing_parents(op, document), op)
+        document = applied(document, steps)
+        made.extend(steps)
     return tuple(made)
+
+
+def _missing_parents(op: PatchOp, document: Any) -> Iterator[PatchOp]:
+    path = tokens(op.path)
+    if op.op != "add":
+        return
+    for depth in range(1, len(path)):
+        if value_at(document, pointer_to(*path[:depth])) is not None:
+            continue
+        if isinstance(value_at(document, pointer_to(*path[: depth - 1])), list):
+            raise BadPatch(f"add {op.path}: no place {path[depth - 1]!r} in the list")
+        yield from (PatchOp("add", pointer_to(*path[:deeper]), {}) for deeper in range(depth, len(path)))
+        return

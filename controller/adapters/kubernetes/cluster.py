@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from controller.adapters.kubernetes import kinds
 from controller.adapters.kubernetes.answers import Busy, Lost, NotSent, demand
 from controller.adapters.kubernetes.client import JSON_PATCH, MERGE_PATCH, READ_ATTEMPTS, Api, path_of
-from controller.adapters.kubernetes.patch import locked
+from controller.adapters.kubernetes.patch import adds, locked
 from controller.adapters.kubernetes.selectors import query_of, selects
 from controller.adapters.kubernetes.settle import Unsettled, reread, settled
 from controller.errors import ApiUnavailable, TrimtabError
@@ -70,7 +70,7 @@ class KubernetesCluster:
         if kind is None:
             return unknown_kind(step.workload)
         found: Object = {}
-        if any(op.op == "add" for op in step.patch):
+        if adds(step.patch):
             before = await self._before(kind, step.workload)
             if not isinstance(before, Mapping):
                 return before

@@ -13,6 +13,8 @@ from controller.adapters.memory.watch import MemoryWatch
 from controller.ports import Person
 from tests.contracts import access_contract, leases_contract, resources_contract, watch_contract
 
+ANA = Person("ana@example.test", ("sre",))
+
 
 @dataclass
 class WatchStage:
@@ -76,7 +78,7 @@ class ResourcesStage:
 class AccessStage:
     access: MemoryAccess = field(default_factory=MemoryAccess)
     token: str = "a-token-of-ana"
-    person: Person = Person("ana@example.test", ("sre",))
+    person: Person = ANA
     group: str = "approvers"
     namespace: str = "shop"
     neighbour: str = "bank"
