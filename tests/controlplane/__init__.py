@@ -1,1 +1,1 @@
-"""Real servers for the tests: an API server with kwok as its kubelets, Prometheus, PostgreSQL, a Slack stand-in, fault proxies."""
+"""Real servers for the tests: API server, Prometheus, PostgreSQL, browser, a Slack stand-in, fault proxies."""

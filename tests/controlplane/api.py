@@ -5,7 +5,6 @@ On purpose not the client that trimtab uses: what judges must not share the faul
 
 import base64
 import json
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,13 +31,14 @@ class ApiError(Exception):
 
 
 class Api:
-    """The API server as the user of a kubeconfig."""
+    """The API server as the user of a kubeconfig, beside which it keeps the certificates."""
 
     def __init__(self, kubeconfig: Path) -> None:
         config = yaml.safe_load(kubeconfig.read_text())
         cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
         self.server: str = cluster["server"]
-        self._folder = tempfile.TemporaryDirectory(prefix="trimtab-api-")
+        self._folder = kubeconfig.with_suffix(".d")
+        self._folder.mkdir(mode=0o700, exist_ok=True)
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.verify = self._file("ca", cluster["certificate-authority-data"])
@@ -51,9 +51,8 @@ class Api:
             )
 
     def close(self) -> None:
-        """Close the connections and forget the credentials."""
+        """Close the connections."""
         self._session.close()
-        self._folder.cleanup()
 
     def get(self, version: str, resource: str, name: str, namespace: str | None = None, sub: str = "") -> Json:
         """One object; `ApiError` 404 when there is none."""
@@ -146,7 +145,7 @@ class Api:
         return decoded
 
     def _file(self, name: str, data: str) -> str:
-        path = Path(self._folder.name) / name
+        path = self._folder / name
         path.touch(mode=0o600)
         path.write_bytes(base64.b64decode(data))
         return str(path)

@@ -1,11 +1,12 @@
 """The judge: what was changed in the cluster, by the API server's own account.
 
-*Effect* and *fence* as in SAFETY.md: an effect is a successful, non-dry-run mutation of anything but leases, events, access
-and token reviews, and the group trimtab.dev; a write that changes only the annotation `trimtab.dev/epoch` is a fence.
+*Effect* and *fence* as in SAFETY.md: an effect is a successful, non-dry-run mutation of anything but leases, events,
+access and token reviews, and the group trimtab.dev; a write that changes only the annotation `trimtab.dev/epoch` is a
+fence.
 
-Promises not to miss an effect: every mutation is in the log before it is carried out, and the judge waits until each one it
-sees has its end. One that never ended (the API server was killed) counts as an effect with code 0: it may have happened.
-Where it cannot be shown that a write changed nothing but the epoch, it is an effect.
+Promises not to miss an effect: every mutation is in the log before it is carried out, and the judge waits until each
+one it sees has its end. One that never ended (the API server was killed) counts as an effect with code 0: it may have
+happened. Where it cannot be shown that a write changed nothing but the epoch, it is an effect.
 """
 
 import json
@@ -136,7 +137,7 @@ class AuditEvent:
     @property
     def succeeded(self) -> bool:
         """Whether it changed, or may have changed, what is stored."""
-        return self.code == 0 or self.code == 101 or 200 <= self.code < 300
+        return self.code in {0, 101} or 200 <= self.code < 300
 
 
 class AuditLog:
@@ -200,7 +201,7 @@ def denied(audit: AuditLog, user: str, *, since: Mark | None = None) -> list[Ver
 
 
 def used_verbs(audit: AuditLog, user: str, *, since: Mark | None = None) -> set[Verb]:
-    """Every right that `user` made use of (allowed, whatever came of it). Requests without an object count by address."""
+    """Every right that `user` made use of: allowed, whatever came of it. Without an object the address counts."""
     return {_verb(event) for event in audit.settled(since) if _by(event, user) and event.decision == "allow"}
 
 
@@ -268,7 +269,7 @@ def _names_only_the_epoch(patch: Any) -> bool:
 
 
 def _before(event: AuditEvent, audit: AuditLog) -> Mapping[str, Any] | None:
-    """The object as it was before this write, if an earlier answer in the log shows exactly the version it was locked to."""
+    """The object before this write, if an earlier answer in the log shows exactly the version it was locked to."""
     uid, version = _uid(event.response), _locked_version(event.request)
     if not uid or not version:
         return None
@@ -283,12 +284,8 @@ def _before(event: AuditEvent, audit: AuditLog) -> Mapping[str, Any] | None:
 
 def _locked_version(request: Any) -> str:
     if isinstance(request, list):
-        tests = (
-            step.get("value")
-            for step in request
-            if step.get("op") == "test" and step.get("path") == "/metadata/resourceVersion"
-        )
-        return str(next(tests, "") or "")
+        tests = {step.get("path"): step.get("value") for step in request if step.get("op") == "test"}
+        return str(tests.get("/metadata/resourceVersion") or "")
     return str(((request or {}).get("metadata") or {}).get("resourceVersion", ""))
 
 

@@ -1,7 +1,7 @@
 """A Kubernetes control plane of one's own: etcd, API server, controller manager, scheduler, and kwok as the kubelets.
 
-Everything is real but the containers: RBAC, admission policies, garbage collection, rollouts, disruption budgets. On free
-ports of 127.0.0.1, in one folder, ended by process id. The audit log is written before the API server answers.
+Everything is real but the containers: RBAC, admission policies, garbage collection, rollouts, disruption budgets. On
+free ports of 127.0.0.1, in one folder, ended by process id. The audit log is written before the API server answers.
 """
 
 import subprocess
@@ -99,7 +99,7 @@ class ControlPlane:
     def service_account_kubeconfig(
         self, namespace: str, name: str, *, server: str | None = None, authority: bytes | None = None
     ) -> Path:
-        """A kubeconfig with a token of this ServiceAccount (TokenRequest, one hour); makes the account when there is none.
+        """A kubeconfig with a token (TokenRequest, one hour) of this ServiceAccount, which is made when there is none.
 
         `server` and `authority` (PEM) lead it through something else, such as a fault proxy.
         """
@@ -163,7 +163,7 @@ class ControlPlane:
     def _etcd(self) -> Process:
         client, peer = free_port(), free_port()
         self._etcd_url = f"http://127.0.0.1:{client}"
-        argv = [
+        argv: list[str | Path] = [
             self.binaries / "etcd",
             f"--data-dir={self.folder / 'etcd'}",
             f"--listen-client-urls={self._etcd_url}",
@@ -179,7 +179,7 @@ class ControlPlane:
     def _apiserver(self) -> Process:
         front = self._front.client("front-proxy-client")
         admin = Pair(self.folder / "pki" / "admin.crt", self.folder / "pki" / "admin.key")
-        argv = [
+        argv: list[str | Path] = [
             self.binaries / "kube-apiserver",
             f"--etcd-servers={self._etcd_url}",
             "--bind-address=127.0.0.1",
@@ -218,7 +218,7 @@ class ControlPlane:
 
     def _controller_manager(self) -> Process:
         port = free_port()
-        argv = [
+        argv: list[str | Path] = [
             self.binaries / "kube-controller-manager",
             f"--kubeconfig={self._component('system:kube-controller-manager')}",
             "--bind-address=127.0.0.1",
@@ -242,7 +242,7 @@ class ControlPlane:
 
     def _scheduler(self) -> Process:
         port = free_port()
-        argv = [
+        argv: list[str | Path] = [
             self.binaries / "kube-scheduler",
             f"--kubeconfig={self._component('system:kube-scheduler')}",
             "--bind-address=127.0.0.1",
@@ -257,7 +257,7 @@ class ControlPlane:
 
     def _kwok(self) -> Process:
         stages = (f"--config={stage}" for stage in sorted((HERE / "stages").glob("*.yaml")))
-        argv = [
+        argv: list[str | Path] = [
             self.binaries / "kwok",
             f"--kubeconfig={self._component('system:kwok', 'system:masters')}",
             "--manage-all-nodes=true",

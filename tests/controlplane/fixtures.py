@@ -1,4 +1,4 @@
-"""The real servers as pytest fixtures; a plugin, loaded by tests/conftest.py. tests/README.md says what each one gives."""
+"""The real servers as pytest fixtures: a plugin that tests/conftest.py loads. tests/README.md says what each gives."""
 
 import os
 import secrets

@@ -3,7 +3,7 @@
 import base64
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 import yaml
 
@@ -24,6 +24,8 @@ def write_kubeconfig(path: Path, server: str, authority: bytes, who: Pair | Toke
             user = {"client-certificate-data": _inline(cert.read_bytes()), "client-key-data": _inline(key.read_bytes())}
         case Token(value):
             user = {"token": value}
+        case _:
+            assert_never(who)
     _write(
         path,
         {

@@ -1,7 +1,7 @@
-"""One server process: started with its own log, waited for, ended by its process id, and waited for again until it is gone.
+"""One server process: started with its own log, waited for, ended by its process id until it is gone.
 
-Promises that nothing is left running: `stop` returns only when the process is gone, the end of the interpreter stops what
-is left, and a run that is itself killed is cleaned up by `reaper.py`. Never ends anything by name.
+Promises that nothing is left running: `stop` returns only when the process is gone, the end of the interpreter stops
+what is left, and a run that is itself killed is cleaned up by `reaper.py`. Never ends anything by name.
 """
 
 import atexit
@@ -124,7 +124,7 @@ class Process:
             time.sleep(0.05)
 
     def stop(self, grace: float = 10.0) -> None:
-        """Ask it to end, insist after `grace` seconds, and return when it is gone. Does nothing when it is gone already."""
+        """Ask it to end, insist after `grace` seconds, return when it is gone. It may be gone already."""
         if self._popen is None:
             return
         if self.running:

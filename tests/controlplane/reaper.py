@@ -1,8 +1,9 @@
 """Ends what a killed test run leaves behind.
 
-A process of its own: it reads `pid start-time` lines (`-pid` forgets one) from its standard input, which only the test run
-holds. When the run ends in whatever way, SIGKILL included, the input closes and every process still listed is killed. The
-start time is compared, so that a recycled process id is left alone. Runs alone, without the project on its path.
+A process of its own: it reads `pid start-time` lines (`-pid` forgets one) from its standard input, which only the test
+run holds. When the run ends in whatever way, SIGKILL included, the input closes and every process still listed is
+killed. The start time is compared, so that a recycled process id is left alone. Runs alone, without the project on its
+path.
 """
 
 import os

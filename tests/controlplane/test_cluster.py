@@ -172,7 +172,7 @@ def test_a_stopped_server_comes_back_on_its_port_with_its_data(own_control_plane
     own_control_plane.api.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kept"}}, "default")
 
     own_control_plane.apiserver.kill()
-    with pytest.raises(OSError, match="refused|aborted"):
+    with pytest.raises(OSError, match=r"refused|aborted"):
         own_control_plane.api.get("v1", "configmaps", "kept", "default")
     own_control_plane.apiserver.start()
 

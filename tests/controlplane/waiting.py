@@ -19,7 +19,7 @@ def wait_for(
     every: float = 0.1,
     absorb: tuple[type[Exception], ...] = (),
 ) -> T:
-    """The first answer of `probe` that `until` accepts; `NeverHappened` after `timeout` seconds, with the last answer."""
+    """The first answer of `probe` that `until` accepts; `NeverHappened` with the last one after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     last: object = None
     while True:

@@ -29,7 +29,7 @@ class Workloads:
         spec: Json | None = None,
         wait: bool = False,
     ) -> Json:
-        """Create a Deployment with one container `main`; `spec` is merged over the Deployment's own, `memory` is its limit."""
+        """Create a Deployment of one container `main` with the limit `memory`; `spec` is laid over its own."""
         container: Json = {"name": "main", "image": image}
         if memory is not None:
             container["resources"] = {"limits": {"memory": memory}, "requests": {"memory": memory}}
