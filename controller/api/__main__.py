@@ -11,10 +11,14 @@ from pathlib import Path
 from controller.api.crd import HEADER, template
 from controller.api.manifest import to_yaml
 from controller.api.reference import page
-from controller.api.rights import CLUSTER, OBSERVE, rules_for
+from controller.api.rights import CLUSTER, OBSERVE, own, rules_for
 from controller.api.v1alpha1.kinds import KINDS
 from remediations.registry import shipped
 from runbooks.load import library
+
+
+LEASE = "LEASE-NAME"
+"""Stands in the rules of our own namespace for the name that the chart puts there."""
 
 
 def main(chart: Path) -> None:
@@ -28,7 +32,7 @@ def main(chart: Path) -> None:
 
 def rights() -> dict[str, str]:
     """The rules of the chart's roles, as lists that its templates read."""
-    sets = {"observe": OBSERVE, "cluster": CLUSTER, "act": rules_for(library(), shipped())}
+    sets = {"observe": OBSERVE, "cluster": CLUSTER, "own": own(LEASE), "act": rules_for(library(), shipped())}
     return {f"{name}.yaml": HEADER + to_yaml([rule.manifest() for rule in rules]) for name, rules in sets.items()}
 
 

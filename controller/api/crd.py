@@ -78,7 +78,8 @@ def schema(kind: CustomKind) -> Schema:
 
 def template(kind: CustomKind) -> str:
     """The chart's template of one CRD: YAML in which nothing is left for Helm to expand."""
-    return HEADER + to_yaml(crd(kind)).replace("{{", '{{ "{{" }}')
+    text = to_yaml(crd(kind)).replace("{{", '{{ "{{" }}')
+    return f"{HEADER}{{{{- if .Values.crds.install }}}}\n{text}{{{{- end }}}}\n"
 
 
 def _column(column: Column) -> dict[str, Any]:

@@ -89,11 +89,9 @@ def _findings(model: type[BaseModel], error: ValidationError) -> Iterator[Findin
             case "enum" | "literal_error" if isinstance(item.get("input"), str):
                 options = item["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
                 yield Finding(path, f"{item['input'][:40]} is not known here.{suggestion(item['input'], options)}")
-            case _ if item.get("input") in (True, False) and "bool" not in item["type"]:
-                yield Finding(
-                    path,
-                    f'{item["msg"].removeprefix("Value error, ")}. YAML reads a bare Off, On, Yes or No as true or false: quote it, "Off"',
-                )
+            case _ if isinstance(item.get("input"), bool) and "bool" not in item["type"]:
+                hint = 'YAML reads a bare Off, On, Yes or No as true or false: quote it, "Off"'
+                yield Finding(path, f"{item['msg'].removeprefix('Value error, ')}. {hint}")
             case _:
                 yield Finding(path, item["msg"].removeprefix("Value error, "))
 

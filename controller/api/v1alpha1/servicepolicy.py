@@ -194,7 +194,7 @@ class Remediation(Shape):
     70.
     """
     approvers: Annotated[tuple[Approver, ...], Field(min_length=1, max_length=32)] | None = None
-    """`group:NAME`, and usernames (also as `user:NAME`). Narrows the settings' list, never widens it; left out: that."""
+    """`group:NAME`, and usernames (also as `user:NAME`). Narrows the settings' list, never widens it."""
 
 
 class ServicePolicySpec(Shape):
