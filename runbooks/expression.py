@@ -39,7 +39,11 @@ _TYPES: dict[Type, Any] = {
 _KNOWN = {fact.name: fact for fact in FACTS}
 _ENVIRONMENT = cel.NewEnv(variables={fact.name: _TYPES[fact.type] for fact in FACTS})
 _LITERAL = re.compile(
-    r"""(?://[^\n]*)|(?:[rRbB]{0,2}(?:\"{3}.*?\"{3}|'{3}.*?'{3}|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'))""", re.DOTALL
+    r"""//[^\n]*
+    | [rR][bB]?(?:\"{3}.*?\"{3} | '{3}.*?'{3} | "[^"\n]*" | '[^'\n]*')
+    | [bB]?(?:\"{3}.*?\"{3} | '{3}.*?'{3} | "(?:\\.|[^"\\\n])*" | '(?:\\.|[^'\\\n])*')
+    """,
+    re.DOTALL | re.VERBOSE,
 )
 _REFERENCE = re.compile(r"[A-Za-z_]\w*(?:\s*\.\s*[A-Za-z_]\w*)*", re.ASCII)
 _DURATION = re.compile(r"""(?<![\w.])duration\(\s*("[^"\\\n]*"|'[^'\\\n]*')\s*\)""")
@@ -245,7 +249,7 @@ def _called(text: str, offset: int) -> bool:
 
 
 def _offset(text: str, line: int, column: int) -> int:
-    """The library's line and column, from 1, as an offset: the last dot of a dotted name, or behind a function's name."""
+    """The library's line and column as an offset: the last dot of a dotted name, or behind a function's name."""
     lines = text.split("\n")
     return min(sum(len(part) + 1 for part in lines[: line - 1]) + column - 1, max(len(text) - 1, 0))
 

@@ -25,8 +25,10 @@ from runbooks.schema import Runbook, Step
 from runbooks.source import MAX_BYTES, Document, documents
 
 _SERVER_FIELDS = frozenset(
-    "uid resourceVersion creationTimestamp deletionTimestamp deletionGracePeriodSeconds managedFields "
-    "ownerReferences finalizers generateName selfLink".split()
+    {
+        *("uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"),
+        *("managedFields", "ownerReferences", "finalizers", "generateName", "selfLink"),
+    }
 )
 
 

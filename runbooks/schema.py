@@ -43,7 +43,7 @@ Duration: TypeAlias = Annotated[
     timedelta,
     BeforeValidator(_duration),
     PlainSerializer(format_duration, when_used="json"),
-    WithJsonSchema({"type": "string", "maxLength": MAX_LENGTH, "pattern": PATTERN}),
+    WithJsonSchema({"type": "string", "minLength": 2, "maxLength": MAX_LENGTH, "pattern": PATTERN}),
 ]
 Name: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
 Kind: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]*$", max_length=63)]

@@ -135,11 +135,16 @@ def _broken(file: str, text: str, error: yaml.YAMLError) -> Problem:
     if isinstance(error, yaml.reader.ReaderError):
         before = text[: error.position]
         column = error.position - (before.rfind("\n") + 1) + 1
-        return Problem(file, before.count("\n") + 1, column, f"not text: character U+{ord(str(error.character)):04X}")
+        return Problem(file, before.count("\n") + 1, column, f"not text: U+{_code_point(error.character):04X}")
     if isinstance(error, yaml.MarkedYAMLError):
         what = " ".join(part for part in (error.context, error.problem) if part)
         return Problem(file, *_place(error.problem_mark or error.context_mark), f"not YAML: {what}")
     return Problem(file, 1, 1, f"not YAML: {error}")
+
+
+def _code_point(character: object) -> int:
+    """The reader gives a number for text and a character for bytes."""
+    return character if isinstance(character, int) else ord(str(character)[:1])
 
 
 def _place(mark: yaml.Mark | None) -> tuple[int, int]:
@@ -172,8 +177,10 @@ class _Reader:
             if name is None or not _is_text(name):
                 self.findings.append(Finding(path, "holds a field whose name is not text"))
             elif name in mapping:
+                first = self.keys[(*path, name)].start_mark.line + 1
+                self.keys[(*path, name)] = key
                 self.findings.append(
-                    Finding(path, f"{name} is there twice (line {key.start_mark.line + 1})", on_key=True)
+                    Finding((*path, name), f"{name} is there twice (first in line {first})", on_key=True)
                 )
             else:
                 self.keys[(*path, name)] = key
@@ -182,7 +189,7 @@ class _Reader:
 
     def _scalar(self, node: Node, path: Path) -> JsonValue:
         try:
-            value = _CONSTRUCTOR.construct_object(node)
+            value = yaml.SafeLoader("").construct_object(node)
         except (ValueError, OverflowError, KeyError, IndexError, yaml.YAMLError):
             self.findings.append(
                 Finding(path, f"{str(node.value)[:40]!r} cannot be read as {node.tag.rsplit(':', 1)[-1]}")
@@ -192,9 +199,6 @@ class _Reader:
             self.findings.append(Finding(path, "holds characters that are not text"))
             return None
         return value  # type: ignore[no-any-return]  # the tags read here give JSON scalars only
-
-
-_CONSTRUCTOR = yaml.SafeLoader("")
 
 
 def _is_text(value: str) -> bool:

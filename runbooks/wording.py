@@ -16,9 +16,12 @@ _BRANCHES = frozenset({"Expected", "literal['nothing']"})
 
 def findings(error: ValidationError, model: type[BaseModel], prefix: Path = ()) -> Iterator[Finding]:
     """One finding per complaint. `prefix` is where the model's data stands in the whole object."""
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    for detail in details:
         if detail["loc"][-1:] in {("literal['nothing']",), ("Expected",)}:
             continue  # which half of `expect` was meant is for checks.py to say
+        if detail["type"] == "too_short" and any(_below(other["loc"], detail["loc"]) for other in details):
+            continue  # pydantic does not count items that are wrong themselves
         path = tuple(part for part in detail["loc"] if part not in _BRANCHES)
         yield _finding(detail, path, model, prefix)
 
@@ -26,6 +29,10 @@ def findings(error: ValidationError, model: type[BaseModel], prefix: Path = ()) 
 def fields(model: type[BaseModel]) -> tuple[str, ...]:
     """The field names of a model as they are written."""
     return tuple(field.alias or name for name, field in model.model_fields.items())
+
+
+def _below(path: Path, parent: Path) -> bool:
+    return len(path) > len(parent) and path[: len(parent)] == parent
 
 
 def _finding(detail: ErrorDetails, path: Path, model: type[BaseModel], prefix: Path) -> Finding:
@@ -42,6 +49,12 @@ def _finding(detail: ErrorDetails, path: Path, model: type[BaseModel], prefix: P
             known = _words(detail)
             given = str(detail["input"])[:60]
             return Finding(here, f"{name}: {given!r} is not possible here.{suggestion(given, known)}")
+        case "too_short" | "too_long":
+            ctx = detail.get("ctx", {})
+            bound = ("at least", "min_length") if detail["type"] == "too_short" else ("at most", "max_length")
+            return Finding(
+                here, f"{name}: holds {ctx.get('actual_length')}, {bound[0]} {ctx.get(bound[1])} is possible"
+            )
         case "value_error":
             message = str(detail["ctx"]["error"]) if "ctx" in detail else detail["msg"]
             return Finding(here, message)
