@@ -163,24 +163,26 @@ def _kills(container: dict[str, Any], now: datetime, young: bool) -> int:
 
 def not_ready_for(world: World, now: datetime) -> timedelta | None:
     """How long the pod that has waited longest has not been ready, or the workload not available."""
-    since = [at for pod in living(world) if not ready(pod) and (at := _since(pod, "Ready", "False")) is not None]
+    since = [
+        at for pod in living(world) if not ready(pod) and (at := _since(pod, "Ready", "False", born=True)) is not None
+    ]
     available = _since(world.object, "Available", "False")
     if available is not None:
         since.append(available)
     return max(timedelta(), now - min(since)) if since else None
 
 
-def _since(obj: Object, condition: str, status: str) -> datetime | None:
-    """When the condition took this status; a pod without the condition counts from its creation."""
+def _since(obj: Object, condition: str, status: str, *, born: bool = False) -> datetime | None:
+    """When the condition took this status;
+
+    with `born`, an object that never had the condition counts from its creation.
+    """
     for found in (obj.get("status") or {}).get("conditions") or ():
-        if found.get("type") == condition:
-            at = instant(found.get("lastTransitionTime")) if found.get("status") == status else None
-            return at or (instant(obj["metadata"].get("creationTimestamp")) if _is_pod(obj) else None)
-    return instant(obj["metadata"].get("creationTimestamp")) if _is_pod(obj) else None
-
-
-def _is_pod(obj: Object) -> bool:
-    return "containers" in (obj.get("spec") or {})
+        if found.get("type") == condition and found.get("status") != status:
+            return None
+        if found.get("type") == condition and found.get("lastTransitionTime"):
+            return instant(found["lastTransitionTime"])
+    return instant(obj["metadata"].get("creationTimestamp")) if born else None
 
 
 def stuck_rollout(world: World) -> bool | None:
@@ -236,7 +238,7 @@ def healthy_now(world: World, now: datetime, for_at_least: timedelta = HEALTHY_F
     own, everyone = pods_of(world, str(current["metadata"]["uid"])), living(world)
     if len(own) < desired or len(everyone) != len(own) or not all(map(ready, own)):
         return None
-    since = [_since(pod, "Ready", "True") for pod in own]
+    since = [_since(pod, "Ready", "True", born=True) for pod in own]
     known = [at for at in since if at is not None]
     if len(known) < len(own) or now - max(known) < for_at_least:
         return None
