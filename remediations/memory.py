@@ -1,14 +1,15 @@
 """A cluster in memory, for trying things out and for tests: the Cluster port with the API server's manners.
 
 Promises what the contract suite asks of every Cluster: a write is locked by uid and resourceVersion, every change
-raises the resourceVersion and a change of spec the generation, a no-op raises neither, a dry run writes nothing, a
-newer fence stands. Deployments are played by `simulation`. Faults are asked for by value and happen once, in order.
-Not a server: one process, no admission.
+raises the resourceVersion and a change of spec the generation (of a Deployment: of its annotations too), a no-op raises
+neither, a dry run writes nothing, a newer fence stands. Deployments are played by `simulation`. Faults are asked for by
+value and happen once, in order. Not a server: one process, no admission.
 """
 
 from __future__ import annotations
 
 import copy
+import json
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -98,7 +99,7 @@ class MemoryCluster:
 
     def create(self, manifest: Object, pods: Iterable[Object] = ()) -> Workload:
         """Create an object as a user would; `pods` are for kinds that are not played."""
-        made: dict[str, Any] = copy.deepcopy(dict(manifest))
+        made: dict[str, Any] = as_json(manifest)
         metadata = made["metadata"]
         workload = Workload(metadata["namespace"], made["kind"], metadata["name"], made["apiVersion"])
         if workload in self._stored:
@@ -247,7 +248,7 @@ class MemoryCluster:
         if same(stored.object, after):
             return None
         generation = stored.object["metadata"]["generation"]
-        after["metadata"]["generation"] = generation + (not same(stored.object["spec"], after["spec"]))
+        after["metadata"]["generation"] = generation + _raises_generation(stored.object, after)
         after["metadata"]["resourceVersion"] = version = self._next()
         stored.object = after
         self._played(workload)
@@ -299,6 +300,12 @@ def _matches(selecting: Object, labels: Mapping[str, str]) -> bool:
     return bool(wanted) and wanted.items() <= labels.items()
 
 
+def _raises_generation(before: Object, after: Object) -> bool:
+    """A change of spec does; of a Deployment, and of nothing else, one of its annotations too."""
+    annotated = before["metadata"].get("annotations") or {}, after["metadata"].get("annotations") or {}
+    return not same(before["spec"], after["spec"]) or (after["kind"] == "Deployment" and not same(*annotated))
+
+
 def _selects(workload: Object) -> bool:
     labels = (workload["spec"]["template"].get("metadata") or {}).get("labels") or {}
     return "selector" not in workload["spec"] or _matches(workload, labels)
@@ -318,4 +325,10 @@ def deployment(
     if strategy is not None:
         spec["strategy"] = dict(strategy)
     metadata = {"namespace": namespace, "name": name, "labels": labels}
-    return copy.deepcopy({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec})
+    return as_json({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec})
+
+
+def as_json(document: Object) -> dict[str, Any]:
+    """A copy as if sent over the wire: parts that were one object become objects of their own."""
+    copied: dict[str, Any] = json.loads(json.dumps(document))
+    return copied
