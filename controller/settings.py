@@ -33,7 +33,7 @@ class People(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     approvers: list[str] = Field(
-        default_factory=list, description="Usernames and `group:NAME` that may approve anywhere."
+        default_factory=list, description="`user:NAME` and `group:NAME` that may answer anywhere."
     )
     groups: dict[str, list[str]] = Field(default_factory=dict, description="Members (usernames) of each group.")
     slack: dict[str, str] = Field(default_factory=dict, description="Slack user id → username.")
@@ -44,7 +44,9 @@ class PolicyDefaults(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    preset: str = Field(default="plain", description="Metrics preset of workloads without a policy of their own.")
+    preset: str = Field(
+        default="", description="Metrics preset of workloads without a policy; empty: object states and alerts only."
+    )
     mode: str = Field(default="Observe", pattern="^(Observe|Approve|Auto)$", description="Mode of the incidents loop.")
 
 

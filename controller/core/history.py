@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from controller.core.confidence import Confidence, Tally, measured
-from controller.core.events import Closed, Event, Opened, Verified
+from controller.core.events import Closed, Event, Opened, Proposed, RevisionHealthy, UndoAsked, Undone, Verified
 from controller.core.labels import Label, labels, recurred
 from detectors.series import Workload
+from remediations.cluster import HealthyRevision, World
 from remediations.plan import Outcome
 
 FRUITLESS_WITHIN = timedelta(hours=4)
@@ -29,12 +30,16 @@ class History:
     judged: dict[str, tuple[Label, ...]] = field(default_factory=dict)
     fruitless: list[tuple[datetime, str, str]] = field(default_factory=list)
     open: dict[str, str] = field(default_factory=dict)
+    unfinished: dict[str, str] = field(default_factory=dict)
+    healthy: dict[str, list[HealthyRevision]] = field(default_factory=dict)
 
     def add(self, sequence: int, stream: str, event: Event) -> None:
         """Take in one stored event; a sequence seen before is passed over."""
         if sequence <= self.sequence:
             return
         self.sequence = sequence
+        if isinstance(event, RevisionHealthy):
+            self.healthy.setdefault(stream.removeprefix("workload:"), []).append(event.revision)
         if not stream.startswith("incident:"):
             return
         events = self.streams.setdefault(stream, [])
@@ -45,6 +50,10 @@ class History:
                 self._recurrence(event)
             case Closed():
                 self.open = {key: incident for key, incident in self.open.items() if f"incident:{incident}" != stream}
+            case UndoAsked():
+                self.unfinished[self._opened(stream).workload.key] = self._opened(stream).incident
+            case Undone():
+                self.unfinished.pop(self._opened(stream).workload.key, None)
             case Verified() if event.outcome is not Outcome.EFFECTIVE:
                 self._fruitless(events, event)
             case _:
@@ -63,12 +72,29 @@ class History:
                     replace(label, good=False, why="recurred") if recurred(label, later) else label for label in found
                 )
 
+    def _opened(self, stream: str) -> Opened:
+        """How an incident began: the first event of its stream."""
+        first = self.streams[stream][0]
+        if not isinstance(first, Opened):
+            message = f"{stream} does not begin with an opened incident"
+            raise TypeError(message)
+        return first
+
     def _fruitless(self, events: list[Event], event: Verified) -> None:
-        opened = next((item for item in events if isinstance(item, Opened)), None)
+        opened = events[0]
         for item in events:
-            if opened is not None and getattr(item, "plan", None) is not None and item.plan.digest == event.digest:  # type: ignore[union-attr]  # only Proposed has a plan
-                self.fruitless.append((event.at, opened.workload.key, item.plan.remediation))  # type: ignore[union-attr]  # as above
+            if isinstance(opened, Opened) and isinstance(item, Proposed) and item.plan.digest == event.digest:
+                self.fruitless.append((event.at, opened.workload.key, item.plan.remediation))
                 return
+
+    def healthy_known(self, workload: Workload, revision: HealthyRevision) -> bool:
+        """True when this version is the newest one known to have been healthy."""
+        known = self.healthy.get(workload.key, ())
+        return bool(known) and known[-1].uid == revision.uid
+
+    def with_healthy(self, world: World) -> World:
+        """A reading of the world with the versions that were seen healthy, newest last."""
+        return replace(world, healthy=tuple(self.healthy.get(world.workload.key, ())))
 
     def labels_of(self, runbook: str) -> tuple[Label, ...]:
         """Every label of one runbook, by name, oldest first."""

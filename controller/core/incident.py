@@ -187,7 +187,7 @@ def evolve(incident: Incident, event: Event) -> Incident:  # noqa: PLR0911 - one
         case Diagnosed():
             return replace(incident, causes=event.causes)
         case Proposed():
-            return replace(incident, proposal=event, nothing_fits=(), decision=None)
+            return replace(incident, proposal=event, nothing_fits=(), handed_over=(), decision=None)
         case NothingFits():
             return replace(incident, proposal=None, decision=None, nothing_fits=event.reasons)
         case Decided():
@@ -252,9 +252,23 @@ def _intent(incident: Incident, event: Intended | Claimed | Applied | NotApplied
         case Claimed():
             return replace(incident, intent=replace(intent, epoch=event.epoch, claimed=True))
         case NotApplied():
-            return replace(incident, intent=None)
+            return _given_up(replace(incident, intent=None), intent)
         case Applied():
             return replace(incident, intent=None, action=_applied(incident, intent, event))
+
+
+def _given_up(incident: Incident, intent: Intent) -> Incident:
+    """A step that could not be written is not tried again."""
+    proposal = incident.proposal
+    if intent.undo or proposal is None:
+        return incident
+    tried = (*incident.tried, step_name(proposal.runbook, proposal.step))
+    return replace(incident, tried=tried, proposal=None, decision=None)
+
+
+def step_name(runbook: str, step: int) -> str:
+    """One step of a runbook, whatever its version: `crash-loop-after-rollout#0`."""
+    return f"{runbook.partition('@')[0]}#{step}"
 
 
 def _applied(incident: Incident, intent: Intent, event: Applied) -> Action | None:
@@ -275,7 +289,7 @@ def _action(incident: Incident, event: Checked | Verified | UndoAsked | Undone) 
             return replace(incident, action=_checked(action, event))
         case Verified():
             worked = event.outcome is Outcome.EFFECTIVE
-            tried = incident.tried if worked else (*incident.tried, f"{action.runbook}#{action.step}")
+            tried = incident.tried if worked else (*incident.tried, step_name(action.runbook, action.step))
             judged = replace(action, outcome=event.outcome, detail=event.detail)
             return replace(incident, action=judged, tried=tried, proposal=None, decision=None)
         case UndoAsked():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from controller.core.incident import Incident, Intent, Question
@@ -78,6 +78,10 @@ class Page:
 Command: TypeAlias = Settle | Ask | Expire | Escalate | Apply | Verify | Revert | Page
 
 
+PATIENCE = timedelta(minutes=1)
+"""How long an incident that no runbook fits may develop before a person is paged."""
+
+
 def pending(incident: Incident, now: datetime) -> tuple[Command, ...]:
     """The commands that stand, most urgent first."""
     if incident.intent is not None:
@@ -90,7 +94,7 @@ def pending(incident: Incident, now: datetime) -> tuple[Command, ...]:
     if incident.verifying and incident.action is not None:
         following = _next_step(incident)
         return (following,) if following is not None else (Verify(incident.action.plan.digest),)
-    return (*_question(incident.question, now), *_decided(incident))
+    return (*_question(incident.question, now), *_nothing(incident, now), *_decided(incident))
 
 
 def _revert(incident: Incident) -> Revert | None:
@@ -126,10 +130,14 @@ def _question(question: Question | None, now: datetime) -> Iterator[Command]:
             yield Escalate(question.digest, to)
 
 
+def _nothing(incident: Incident, now: datetime) -> Iterator[Command]:
+    developed = now - incident.opened_at >= PATIENCE or bool(incident.tried)
+    if incident.nothing_fits and not incident.handed_over and developed and incident.symptoms and not incident.observe_only:
+        yield Page(incident.nothing_fits)
+
+
 def _decided(incident: Incident) -> Iterator[Command]:
     decision, question = incident.decision, incident.question
-    if incident.nothing_fits and not incident.handed_over:
-        yield Page(incident.nothing_fits)
     if decision is None:
         return
     match decision.route:

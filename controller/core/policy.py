@@ -35,7 +35,7 @@ class Budgets:
 class Policy:
     """One service's policy. Thresholds are fractions; `NEVER` (infinity) never acts alone.
 
-    `approvers` are the usernames that may answer, already narrowed; `groups` the Kubernetes groups that may.
+    `approvers` are the usernames that may answer, groups expanded and already narrowed.
     """
 
     name: str = "none"
@@ -43,7 +43,6 @@ class Policy:
     automatic_above: float = 0.90
     review_above: float = 0.70
     approvers: frozenset[str] = frozenset()
-    groups: frozenset[str] = frozenset()
     expires_after: timedelta = timedelta(minutes=15)
     min_verified: int = 20
     floor_share: float = 0.51

@@ -129,6 +129,14 @@ class Cache:
                 if controller_of(item) is None:
                     yield workload_of(kind, item)
 
+    def labels(self, workload: Workload) -> Mapping[str, str]:
+        """The workload's own labels, none when it is not known."""
+        for kind in WORKLOADS:
+            if kind.kind == workload.kind:
+                item = self.shelf(kind).objects.get((workload.namespace, workload.name)) or {"metadata": {}}
+                return item["metadata"].get("labels") or {}
+        return {}
+
     def world(self, workload: Workload, now: datetime) -> World | None:
         """The workload as last heard of, None when it is not known. Budgets and autoscalers are left to the live
         reading.

@@ -15,6 +15,7 @@ import structlog
 
 from controller.core.accept import accept
 from controller.core.events import Event, Opened
+from controller.core.history import History
 from controller.core.incident import Incident, begin, evolve, fold
 from controller.ports import Commit, Committed, Exhausted, Fenced, OutboxRow, Reservation, Stale, Store
 
@@ -45,9 +46,19 @@ def stream_of(incident: str) -> str:
 class Journal:
     """Incidents in the store. `epoch` answers the leader's epoch, None for a writer that need not lead."""
 
-    def __init__(self, store: Store, epoch: Callable[[], int | None]) -> None:
+    def __init__(self, store: Store, epoch: Callable[[], int | None], history: History) -> None:
         self.store = store
-        self._epoch = epoch
+        self.history = history
+        self.epoch = epoch
+
+    async def catch_up(self) -> frozenset[str]:
+        """Take what is new in the log into the record; the streams that grew."""
+        grown: set[str] = set()
+        while page := await self.store.follow(self.history.sequence):
+            for stored in page:
+                self.history.add(stored.sequence, stored.stream, stored.event)
+                grown.add(stored.stream)
+        return frozenset(grown)
 
     async def load(self, incident: str) -> Incident | None:
         """The incident as the log has it."""
@@ -83,7 +94,7 @@ class Journal:
             stream=stream_of(after.id),
             expected=number,
             events=tuple(events),
-            epoch=None if any_replica else self._epoch(),
+            epoch=None if any_replica else self.epoch(),
             reserve=reserve,
             release=release,
             outbox=(*outbox, OutboxRow("publish", after.id, {})),

@@ -1,0 +1,174 @@
+"""Consent: which policy speaks for a workload, and what the shipped, namespaced and cluster runbooks are.
+
+Promises that of two policies on one workload the oldest wins and the other is told so, that a policy which cannot be
+read grants nothing, and that only namespaces the administrator listed (`act.namespaces`) can be acted in, whatever a
+policy says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from pydantic import ValidationError
+
+from controller.api.shapes import share
+from controller.api.v1alpha1.kinds import CLUSTER_RUNBOOK, RUNBOOK, SERVICE_POLICY
+from controller.api.v1alpha1.servicepolicy import Preset, ServicePolicy, Signals
+from controller.core.people import allowed
+from controller.core.policy import Budgets, Mode, Policy
+from controller.settings import Settings
+from detectors.series import Workload
+from remediations.registry import Registry
+from runbooks.load import from_object, library
+from runbooks.match import speaking_for
+from runbooks.schema import Runbook
+
+Objects = Callable[[Any], Iterable[Mapping[str, Any]]]
+"""All cached objects of a kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What a workload's people allow, and where its numbers come from. `source` names the ServicePolicy, empty for
+    the defaults.
+    """
+
+    policy: Policy
+    preset: Preset | None = None
+    signals: Signals | None = None
+    source: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What became of one ServicePolicy: accepted or not and why, and the workloads it speaks for."""
+
+    accepted: bool
+    reason: str
+    message: str
+    workloads: tuple[Workload, ...] = ()
+
+
+class Consents:
+    """Policies and runbooks as last seen."""
+
+    def __init__(
+        self, settings: Settings, objects: Objects, registry: Registry, further: Iterable[Runbook] = ()
+    ) -> None:
+        self._settings, self._objects, self._registry = settings, objects, registry
+        self._further = tuple(further)
+        self._parsed: dict[str, tuple[str, ServicePolicy | str]] = {}
+        self._runbooks: dict[str, tuple[str, Runbook | None]] = {}
+
+    def of(self, workload: Workload, labels: Mapping[str, str]) -> Consent:
+        """The consent for one workload: its oldest accepted policy, else the defaults."""
+        for policy in self._in_order(workload.namespace):
+            if selects(policy, workload, labels):
+                return self._consent(policy, workload.namespace)
+        return self._default(workload.namespace)
+
+    def standing(self, item: Mapping[str, Any], workloads: Iterable[tuple[Workload, Mapping[str, str]]]) -> Standing:
+        """What is to be said in a ServicePolicy's status."""
+        parsed = self._parse(item)
+        if isinstance(parsed, str):
+            return Standing(False, "Invalid", parsed)
+        if parsed.spec.target.kind not in ("Deployment", "StatefulSet", "DaemonSet"):
+            return Standing(False, "UnknownKind", f"{parsed.spec.target.kind} is a kind that trimtab does not know")
+        namespace = str(item["metadata"]["namespace"])
+        mine = [pair for pair in workloads if pair[0].namespace == namespace and selects(parsed, *pair)]
+        if not mine:
+            return Standing(False, "TargetMissing", f"no {parsed.spec.target.kind} that it selects is there")
+        uid = str(item["metadata"]["uid"])
+        lost = [pair[0] for pair in mine if self._winner(*pair) not in (None, uid)]
+        if len(lost) == len(mine):
+            return Standing(False, "Conflict", f"an older policy speaks for {lost[0]}")
+        kept = tuple(pair[0] for pair in mine if pair[0] not in lost)
+        return Standing(True, "Accepted", f"speaks for {len(kept)} workload{'s' if len(kept) > 1 else ''}", kept)
+
+    def runbooks(self, workload: Workload) -> tuple[Runbook, ...]:
+        """The runbooks in force where the workload lives, one per name."""
+        found = [
+            runbook
+            for kind in (RUNBOOK, CLUSTER_RUNBOOK)
+            for item in self._objects(kind)
+            if (runbook := self._runbook(item)) is not None
+        ]
+        return speaking_for(workload, (*library(), *self._further, *found))
+
+    def _winner(self, workload: Workload, labels: Mapping[str, str]) -> str | None:
+        for policy in self._in_order(workload.namespace):
+            if selects(policy, workload, labels):
+                return str(policy.metadata.uid)
+        return None
+
+    def _in_order(self, namespace: str) -> list[ServicePolicy]:
+        found = []
+        for item in self._objects(SERVICE_POLICY):
+            parsed = self._parse(item) if item["metadata"]["namespace"] == namespace else ""
+            if isinstance(parsed, ServicePolicy):
+                found.append((str(item["metadata"].get("creationTimestamp", "")), item["metadata"]["name"], parsed))
+        return [policy for _, _, policy in sorted(found, key=lambda entry: entry[:2])]
+
+    def _parse(self, item: Mapping[str, Any]) -> ServicePolicy | str:
+        metadata = item["metadata"]
+        known = self._parsed.get(metadata["uid"])
+        if known is not None and known[0] == metadata["resourceVersion"]:
+            return known[1]
+        try:
+            parsed: ServicePolicy | str = ServicePolicy.model_validate({**item, "status": {}})
+        except ValidationError as error:
+            parsed = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:4])
+        self._parsed[metadata["uid"]] = (metadata["resourceVersion"], parsed)
+        return parsed
+
+    def _runbook(self, item: Mapping[str, Any]) -> Runbook | None:
+        metadata = item["metadata"]
+        known = self._runbooks.get(metadata["uid"])
+        if known is None or known[0] != metadata["resourceVersion"]:
+            parsed = from_object(item, self._registry)
+            known = (metadata["resourceVersion"], parsed if isinstance(parsed, Runbook) else None)
+            self._runbooks[metadata["uid"]] = known
+        return known[1]
+
+    def _consent(self, policy: ServicePolicy, namespace: str) -> Consent:
+        said, metadata = policy.spec.remediation, policy.metadata
+        people = self._settings.people
+        resolved = replace(
+            self._base(namespace, said.mode),
+            name=f"{namespace}/{metadata.name}@{metadata.generation or 0}",
+            automatic_above=share(said.automatic_above),
+            review_above=share(said.review_above),
+            approvers=allowed(people.approvers, said.approvers, people.groups),
+        )
+        source = (namespace, metadata.name)
+        return Consent(resolved, policy.spec.metrics.preset, policy.spec.metrics.signals, source)
+
+    def _default(self, namespace: str) -> Consent:
+        defaults, people = self._settings.policy_defaults, self._settings.people
+        approvers = allowed(people.approvers, None, people.groups)
+        policy = replace(self._base(namespace, Mode(defaults.mode)), name="default", approvers=approvers)
+        return Consent(policy, Preset(defaults.preset) if defaults.preset else None)
+
+    def _base(self, namespace: str, mode: Mode) -> Policy:
+        settings = self._settings
+        return Policy(
+            mode=mode if namespace in settings.act_namespaces else Mode.OBSERVE,
+            expires_after=timedelta(seconds=settings.approval_seconds),
+            min_verified=settings.min_verified,
+            budgets=Budgets(settings.budgets.namespace, settings.budgets.cluster),
+        )
+
+
+def selects(policy: ServicePolicy, workload: Workload, labels: Mapping[str, str]) -> bool:
+    """Whether the policy's target is this workload. An empty selector selects nothing (S6)."""
+    target = policy.spec.target
+    if target.kind != workload.kind:
+        return False
+    if target.name is not None:
+        return target.name == workload.name
+    return bool(target.match_labels) and all(
+        labels.get(key) == value for key, value in (target.match_labels or {}).items()
+    )

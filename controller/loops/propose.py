@@ -1,0 +1,143 @@
+"""Proposing: which runbook fits, what it would do, how sure we are, and what the gate says.
+
+Promises that nothing is proposed while a write is open or its effect is not judged, that the world is read live for
+each plan, and that a decision is recorded only when it differs from the one that stands.
+"""
+
+from __future__ import annotations
+
+from controller.core.decide import Decision
+from controller.core.events import Alternative, Cause, Decided, Event, NothingFits, Proposed, Superseded
+from controller.core.incident import Incident, step_name
+from controller.core.routes import Licence, Route
+from controller.loops.consent import Consent
+from controller.loops.rooms import Rooms
+from controller.loops.sight import Seen
+from controller.loops.would import would
+from controller.runtime.executor import Executor
+from remediations.cluster import World
+from remediations.plan import Outcome, Plan, Refusal
+from remediations.verification import still_holds
+from runbooks.load import parameters
+from runbooks.match import Match, match
+from runbooks.schema import Runbook
+
+
+async def consider(rooms: Rooms, executor: Executor, incident: Incident, seen: Seen, consent: Consent) -> Incident:
+    """Bring proposal and decision up to date with the world."""
+    harmed = incident.action is not None and incident.action.outcome is Outcome.HARMFUL
+    if incident.closed or incident.intent or incident.verifying or harmed or not incident.symptoms:
+        return incident
+    world = await rooms.cluster.read(incident.workload)
+    if not isinstance(world, World) or not seen.symptoms:
+        return incident
+    world = rooms.history.with_healthy(world)
+    best = propose(rooms, incident, seen, world)
+    if not stands(incident.proposal, best, world):
+        incident = await adopt(rooms, incident, best)
+    if incident.proposal is None:
+        return incident
+    decision = await executor.decide_again(incident, world, seen, consent.policy)
+    return await decided(rooms, incident, decision, consent)
+
+
+def propose(rooms: Rooms, incident: Incident, seen: Seen, world: World) -> Proposed | NothingFits:
+    """The first step, in the order of the matches, that can be planned and was not tried in vain; with the
+    alternatives.
+    """
+    now = rooms.clock.now()
+    matching = match(seen.evidence, rooms.consents.runbooks(incident.workload), incident.workload, rooms.registry)
+    said = [f"{item.runbook.name}: {item.reason}" for item in matching.rejected]
+    found: list[Proposed] = []
+    for candidate in matching.matches:
+        for index in range(len(candidate.runbook.spec.steps)):
+            if step_name(candidate.runbook.reference, index) in incident.tried:
+                said.append(f"{candidate.runbook.name}: step {index + 1} was tried and did not help")
+                continue
+            plan = planned(rooms, candidate.runbook, index, seen, world)
+            if isinstance(plan, Refusal):
+                said.append(f"{candidate.runbook.name}: {plan.message}")
+                continue
+            found.append(proposal_of(rooms, candidate, index, plan, seen))
+            break
+    if not found:
+        return NothingFits(now, tuple(said) or ("no runbook speaks for this workload",))
+    first, *others = found
+    return Proposed(
+        at=now,
+        runbook=first.runbook,
+        summary=first.summary,
+        step=first.step,
+        licence=first.licence,
+        plan=first.plan,
+        confidence=first.confidence,
+        because=first.because,
+        alternatives=(
+            *(Alternative(other.runbook, other.confidence.estimate, "also matched") for other in others),
+            Alternative("do nothing", 0.0, "what happens without an answer"),
+        ),
+    )
+
+
+def planned(rooms: Rooms, runbook: Runbook, index: int, seen: Seen, world: World) -> Plan | Refusal:
+    """The exact change of one step of a runbook."""
+    step = runbook.spec.steps[index]
+    remediation = rooms.registry[step.remediation]
+    if world.workload.kind not in remediation.targets:
+        return Refusal("other-kind", f"{step.remediation} cannot act on a {world.workload.kind}")
+    return remediation.plan(world.workload, world, parameters(step, remediation), rooms.clock.now())
+
+
+def proposal_of(rooms: Rooms, candidate: Match, index: int, plan: Plan, seen: Seen) -> Proposed:
+    """A plan with its measured confidence."""
+    runbook = candidate.runbook
+    confidence = rooms.history.confidence(
+        runbook.name, plan.workload, seen.abnormal, cause_score(seen.causes, candidate.cause)
+    )
+    because = tuple(str(fact) for fact in candidate.why)
+    return Proposed(
+        rooms.clock.now(), runbook.reference, runbook.spec.summary, index, Licence.EARNED, plan, confidence, because
+    )
+
+
+def cause_score(causes: tuple[Cause, ...], cause: str) -> float:
+    """How much speaks for the cause a runbook repairs; nothing when diagnosis does not name it."""
+    return next((found.score for found in causes if found.name == cause), 0.0)
+
+
+def stands(current: Proposed | None, best: Proposed | NothingFits, world: World) -> bool:
+    """True when the current plan is of the best step and still fits the world: a later plan may differ only in its
+    time.
+    """
+    if current is None or isinstance(best, NothingFits):
+        return False
+    return (current.runbook, current.step) == (best.runbook, best.step) and still_holds(current.plan, world)
+
+
+async def adopt(rooms: Rooms, incident: Incident, best: Proposed | NothingFits) -> Incident:
+    """Make it the current proposal, if it is another one."""
+    now, current, events = rooms.clock.now(), incident.proposal, list[Event]()
+    if isinstance(best, NothingFits):
+        if current is not None:
+            events.append(Superseded(now, current.plan.digest, "no runbook fits any more"))
+        if set(best.reasons) != set(incident.nothing_fits) and not incident.nothing_fits:
+            events.append(best)
+    elif current is None or current.plan.digest != best.plan.digest:
+        if current is not None:
+            events.append(Superseded(now, current.plan.digest, "the world has changed: planned again"))
+        events.append(best)
+    return await rooms.journal.record(incident, events, now) if events else incident
+
+
+async def decided(rooms: Rooms, incident: Incident, decision: Decision, consent: Consent) -> Incident:
+    """Record the gate's answer when it is another one than before."""
+    proposal, before, now = incident.proposal, incident.decision, rooms.clock.now()
+    if proposal is None:
+        return incident
+    codes = {reason.code for reason in decision.reasons}
+    same = before is not None and before.route is decision.route and {r.code for r in before.reasons} == codes
+    if same:
+        return incident
+    instead: Route | None = would(decision) if decision.route is not Route.AUTO else None
+    event = Decided(now, proposal.plan.digest, decision.route, decision.reasons, consent.policy.name, instead)
+    return await rooms.journal.record(incident, (event,), now)

@@ -1,0 +1,34 @@
+"""What a loop is given: the ports and the readings it works with, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from controller.core.history import History
+from controller.loops.consent import Consents
+from controller.loops.sight import Sight
+from controller.ports import Access, Clock, Resources
+from controller.runtime.journal import Journal
+from controller.settings import Settings
+from remediations.cluster import Cluster
+from remediations.guards import Protected
+from remediations.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """Everything the incidents loop touches. `store_trusted` and `protected` are asked anew each time."""
+
+    settings: Settings
+    cluster: Cluster
+    resources: Resources
+    access: Access
+    journal: Journal
+    history: History
+    consents: Consents
+    sight: Sight
+    registry: Registry
+    clock: Clock
+    store_trusted: Callable[[], bool]
+    protected: Callable[[], Protected]

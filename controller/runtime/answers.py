@@ -1,0 +1,116 @@
+"""The one door for answers: kubectl, CLI, Slack and the page all end here.
+
+Promises that only an authenticated, allowed person's first answer to exactly this plan counts, that it is one atomic
+write which any replica may make, and that whoever comes second is told who decided (S19, S20).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from controller.api.v1alpha1.kinds import REMEDIATION
+from controller.core.accept import accept
+from controller.core.events import Answered, Ignored, UndoAsked, Verdict, Via
+from controller.core.incident import Incident
+from controller.errors import TrimtabError
+from controller.ports import Access, Person
+from controller.runtime.journal import Behind, Journal
+
+log = structlog.get_logger(__name__)
+
+ATTEMPTS = 5
+"""How often two writers of one incident step aside for each other before one is told to try again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the person is told, and whether their answer counted."""
+
+    counted: bool
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Takes answers. `access` None: the caller has proved the right already (the admission policy, for kubectl)."""
+
+    journal: Journal
+
+    async def answer(
+        self,
+        incident: str,
+        digest: str,
+        verdict: Verdict,
+        person: Person,
+        via: Via,
+        now: datetime,
+        *,
+        reason: str = "",
+        access: Access | None = None,
+    ) -> Reply:
+        """Record one answer, or say why it does not count."""
+        if verdict is Verdict.REJECT and not reason.strip():
+            return Reply(False, "A rejection needs a reason: it is what the runbook learns from.")
+        event = Answered(now, digest, verdict, person.name, via, reason.strip()[:1000])
+        return await self._enter(incident, event, person, access, now)
+
+    async def undo(
+        self, incident: str, person: Person, via: Via, now: datetime, *, access: Access | None = None
+    ) -> Reply:
+        """Ask for an action to be taken back."""
+        loaded = await self.journal.load(incident)
+        if loaded is None or loaded.action is None:
+            return Reply(False, f"{incident} has no action that could be undone.")
+        event = UndoAsked(now, loaded.action.plan.digest, person.name, via)
+        return await self._enter(incident, event, person, access, now)
+
+    async def _enter(
+        self, incident: str, event: Answered | UndoAsked, person: Person, access: Access | None, now: datetime
+    ) -> Reply:
+        for _ in range(ATTEMPTS):
+            loaded = await self.journal.load(incident)
+            if loaded is None:
+                return Reply(False, f"There is no incident {incident}.")
+            refusal = await self._refusal(loaded, event, person, access)
+            try:
+                if refusal is not None:
+                    ignored = Ignored(now, event.kind, refusal, person.name)
+                    await self.journal.record(loaded, (ignored,), now, any_replica=True)
+                    return Reply(False, f"{refusal[0].upper()}{refusal[1:]}.")
+                await self.journal.record(loaded, (event,), now, any_replica=True)
+            except Behind:
+                continue
+            log.info("answer taken", incident=incident, by=person.name, via=event.via, what=event.kind)
+            return Reply(True, thanks(event))
+        return Reply(False, "Too many answers at once: look at the incident and try again.")
+
+    async def _refusal(
+        self, incident: Incident, event: Answered | UndoAsked, person: Person, access: Access | None
+    ) -> str | None:
+        late = accept(incident, event)
+        if late is not None:
+            return late
+        approvers = incident.question.approvers if incident.question is not None else ()
+        if person.name not in approvers:
+            return f"{person.name} is not among those who may answer here"
+        if access is None:
+            return None
+        try:
+            may = await access.may(person, "approve", REMEDIATION, incident.workload.namespace)
+        except TrimtabError:
+            return "the API server could not be asked whether you may: nothing was recorded"
+        return None if may else f"{person.name} has no right to approve remediations in {incident.workload.namespace}"
+
+
+def thanks(event: Answered | UndoAsked) -> str:
+    """One sentence for whoever answered first."""
+    match event:
+        case UndoAsked():
+            return "Taking it back."
+        case Answered(verdict=Verdict.APPROVE):
+            return "Approved: it is carried out now, if the plan still fits."
+        case Answered():
+            return "Rejected: nothing is done, and the runbook learns from it."

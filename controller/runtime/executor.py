@@ -1,0 +1,257 @@
+"""The executor: carries out what the gate let through, once, across crashes.
+
+Promises, in this order: intent and budget are committed before any call; the target is read live and the gate asked
+again just before the write; the write is claimed under the leader's epoch after that read; it names the read's
+resourceVersion. A result that is not known is settled by reading, never repeated blind. Without a decision of Auto it
+refuses, whoever calls (S21).
+
+DOES NOT verify: that is `loops/verifying.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import assert_never
+
+import structlog
+
+from controller.core.budget import Spent, charges
+from controller.core.decide import Approval, Auto, Decision, decide
+from controller.core.events import Applied, Claimed, Intended, NotApplied, Superseded, Undone
+from controller.core.incident import Incident, Intent
+from controller.core.policy import Policy
+from controller.core.proposal import Proposal
+from controller.loops.facts import gather, read_pause, spent
+from controller.loops.rooms import Rooms
+from controller.loops.sight import Seen
+from controller.ports import Reservation
+from controller.runtime.journal import BudgetSpent
+from remediations import cluster as answers
+from remediations.cluster import World
+from remediations.plan import Plan, Step, StepClass
+from remediations.pointer import held, same_held
+from remediations.verification import in_force
+
+log = structlog.get_logger(__name__)
+
+CONFLICTS = 3
+"""Conflicts after which a write is given up (S5)."""
+GRACE = timedelta(minutes=1)
+"""How long after a question's end an answer given in time may still be carried out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """Writes for one leader; `epoch` is its own, asked at each claim."""
+
+    rooms: Rooms
+    epoch: Callable[[], int]
+
+    async def apply(self, incident: Incident, step: int, seen: Seen, policy: Policy) -> Incident:
+        """Commit to one step of the current plan with its budget, then carry it out."""
+        proposal, now = incident.proposal, self.rooms.clock.now()
+        if proposal is None:
+            return incident
+        digest = proposal.plan.digest
+        key = f"{incident.id}/{digest}/{step}"
+        approved = incident.approved
+        intended = Intended(now, key, digest, step, 1, self.epoch(), by=approved.by if approved else "")
+        reserve = () if step else reservations(incident, key, policy)
+        try:
+            incident = await self.rooms.journal.record(incident, (intended,), now, reserve=reserve)
+        except BudgetSpent as full:
+            log.info("budget spent", incident=incident.id, scope=full.exhausted.scope)
+            return incident
+        return await self.settle(incident, seen, policy)
+
+    async def revert(self, incident: Incident, by: str, seen: Seen, policy: Policy) -> Incident:
+        """Commit to taking the action back, then do it. Charged to no budget, stopped only by the kill switch (S13)."""
+        action, now = incident.action, self.rooms.clock.now()
+        if action is None or not action.plan.undo or await self._paused(incident):
+            return incident
+        key = f"{incident.id}/{action.plan.digest}/undo"
+        intended = Intended(now, key, action.plan.digest, 0, 1, self.epoch(), undo=True, by=by)
+        incident = await self.rooms.journal.record(incident, (intended,), now)
+        return await self.settle(incident, seen, policy)
+
+    async def settle(self, incident: Incident, seen: Seen, policy: Policy) -> Incident:
+        """Bring an open intent to its end: by reading what became of it, or by writing once more what still stands."""
+        intent = incident.intent
+        if intent is not None and intent.epoch < self.epoch() and not await self._fence(incident, step_of(incident)):
+            return incident
+        for _ in range(CONFLICTS):
+            if incident.intent is None:
+                return incident
+            world = await self.rooms.cluster.read(incident.workload)
+            match world:
+                case answers.Unreadable():
+                    return incident
+                case answers.Gone(message):
+                    return await self._give_up(incident, incident.intent, "gone", message)
+                case World():
+                    again, incident = await self._attempt(incident, incident.intent, world, seen, policy)
+                case _:
+                    assert_never(world)
+            if not again:
+                return incident
+        if incident.intent is None:
+            return incident
+        lost = f"somebody else wrote each time, {CONFLICTS} times"
+        return await self._give_up(incident, incident.intent, "conflict", lost)
+
+    async def _attempt(
+        self, incident: Incident, intent: Intent, world: World, seen: Seen, policy: Policy
+    ) -> tuple[bool, Incident]:
+        """One attempt on one reading; whether another one makes sense (a conflict), and the incident after it."""
+        step, now = step_of(incident), self.rooms.clock.now()
+        if intent.claimed and in_force(step, world):
+            return False, await self._done(incident, intent, world.resource_version, by_reading=True)
+        if intent.claimed and step.step_class is StepClass.OPAQUE:
+            told = "it may be in; a step of class D is never repeated"
+            return False, await self._give_up(incident, intent, "unknown", told)
+        objection = await self._objection(incident, intent, world, seen, policy)
+        if objection is None:
+            return False, incident
+        if objection:
+            return False, await self._supersede(incident, intent, objection)
+        claimed = Claimed(now, intent.key, self.epoch(), world.resource_version)
+        incident = await self.rooms.journal.record(incident, (claimed,), now)
+        result = await self.rooms.cluster.apply(step, world.resource_version)
+        match result:
+            case answers.Applied(version):
+                return False, await self._done(incident, intent, version, by_reading=False)
+            case answers.Conflict():
+                return True, incident
+            case answers.Gone(message):
+                return False, await self._give_up(incident, intent, "gone", message)
+            case answers.Refused(code, message):
+                return False, await self._give_up(incident, intent, code, message)
+            case answers.Unknown(message):
+                log.warning("result unknown", incident=incident.id, key=intent.key, message=message)
+                return False, incident
+            case _:
+                assert_never(result)
+
+    async def _objection(
+        self, incident: Incident, intent: Intent, world: World, seen: Seen, policy: Policy
+    ) -> str | None:
+        """Why the write may not be made now (empty: nothing speaks against it); None: it must wait as it is."""
+        if intent.undo:
+            return None if await self._paused(incident) else _not_ours(incident, world)
+        decision = await self.decide_again(incident, world, seen, policy, own=intent.key)
+        if isinstance(decision, Auto):
+            return ""
+        return "; ".join(reason.message for reason in decision.reasons if reason.route is decision.route)
+
+    async def decide_again(
+        self, incident: Incident, world: World, seen: Seen, policy: Policy, *, own: str = ""
+    ) -> Decision:
+        """The gate's answer on this live reading. `own` is the key of a reservation already made for it."""
+        proposed, now = incident.proposal, self.rooms.clock.now()
+        if proposed is None:
+            message = "an intent without a proposal"
+            raise ValueError(message)
+        proposal = Proposal(
+            proposed.runbook, proposed.summary, proposed.step, proposed.licence, proposed.plan, proposed.confidence
+        )
+        facts = await gather(self.rooms, proposal, incident, world, seen, policy, now)
+        used = await spent(self.rooms, proposal, policy, now)
+        return decide(
+            proposal,
+            facts,
+            policy,
+            without_own(used, proposal.plan, policy) if own else used,
+            approval_of(incident),
+            now,
+        )
+
+    async def _paused(self, incident: Incident) -> bool:
+        return await read_pause(self.rooms, incident.workload.namespace) is not None
+
+    async def _fence(self, incident: Incident, step: Step) -> bool:
+        """Void every resourceVersion that an older leader still holds, before deciding on what it left."""
+        result = await self.rooms.cluster.fence(incident.workload, step.uid, self.epoch())
+        return isinstance(result, answers.Applied | answers.Gone)
+
+    async def _done(self, incident: Incident, intent: Intent, version: str, *, by_reading: bool) -> Incident:
+        now = self.rooms.clock.now()
+        applied = Applied(now, intent.key, version, "reading" if by_reading else "answer")
+        undone = Undone(now, intent.digest, True, "the former values are back", intent.by)
+        return await self.rooms.journal.record(incident, (applied, undone) if intent.undo else (applied,), now)
+
+    async def _give_up(self, incident: Incident, intent: Intent, code: str, message: str) -> Incident:
+        now = self.rooms.clock.now()
+        failed = NotApplied(now, intent.key, code, message)
+        undone = Undone(now, intent.digest, False, message, intent.by)
+        events = (failed, undone) if intent.undo else (failed,)
+        return await self.rooms.journal.record(incident, events, now, release=keys_of(incident, intent.key))
+
+    async def _supersede(self, incident: Incident, intent: Intent, reason: str) -> Incident:
+        now = self.rooms.clock.now()
+        over = Superseded(now, intent.digest, reason, intent.key)
+        undone = Undone(now, intent.digest, False, reason, intent.by)
+        events = (over, undone) if intent.undo else (over,)
+        return await self.rooms.journal.record(incident, events, now, release=keys_of(incident, intent.key))
+
+
+def open_key(incident: Incident) -> str:
+    """The reservation that keeps the workload to this incident until its action is judged."""
+    return f"{incident.id}/open"
+
+
+def keys_of(incident: Incident, key: str) -> tuple[str, ...]:
+    """Every reservation of one intent."""
+    return key, open_key(incident)
+
+
+def reservations(incident: Incident, key: str, policy: Policy) -> tuple[Reservation, ...]:
+    """What the first write of a plan is charged to."""
+    return tuple(
+        Reservation(
+            open_key(incident) if charge.scope.startswith("open:") else key,
+            charge.scope,
+            1,
+            charge.window,
+            charge.limit,
+        )
+        for charge in charges(incident.workload, policy.budgets)
+    )
+
+
+def without_own(used: Spent, plan: Plan, policy: Policy) -> Spent:
+    """What others have spent."""
+    own = {charge.scope for charge in charges(plan.workload, policy.budgets)}
+    return Spent({scope: units - 1 if scope in own else units for scope, units in used.by_scope.items()})
+
+
+def approval_of(incident: Incident) -> Approval | None:
+    """The approval of the current plan, good until the question's end (and a minute for what is under way)."""
+    answer, question = incident.approved, incident.question
+    if answer is None or question is None:
+        return None
+    return Approval(answer.digest, answer.by, max(question.expires, answer.at + GRACE))
+
+
+def step_of(incident: Incident) -> Step:
+    """The step an open intent is about. Raises ValueError when there is none."""
+    intent = incident.intent
+    if intent is not None and intent.undo and incident.action is not None:
+        return incident.action.plan.undo[intent.step]
+    if intent is not None and incident.proposal is not None:
+        return incident.proposal.plan.steps[intent.step]
+    message = f"{incident.id} has no write to settle"
+    raise ValueError(message)
+
+
+def _not_ours(incident: Incident, world: World) -> str:
+    """Why an undo has to leave the field alone: somebody else has changed it since; empty when it is still ours."""
+    action = incident.action
+    if action is None:
+        return "nothing was done"
+    wrote = [hold for step in action.plan.steps for hold in step.holds]
+    foreign = [hold.pointer for hold in wrote if not same_held(hold, held(world.object, hold.pointer))]
+    if action.plan.uid != world.uid:
+        return "the object is another one now"
+    return f"{', '.join(foreign)} no longer holds our value" if foreign else ""
