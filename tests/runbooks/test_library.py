@@ -68,17 +68,27 @@ def test_a_runbook_without_its_veto_makes_its_tests_fail(example: Runbook) -> No
     assert failures(changed(example, whenNot=None))
 
 
-@pytest.mark.parametrize(
-    ("example", "term"),
-    [(example, term) for example in LIBRARY for term in example.spec.when.replace("\n", " ").split(" && ")],
-    ids=lambda value: value if isinstance(value, str) else value.name,
-)
-def test_each_term_of_a_when_is_held_by_a_test_or_guards_what_is_missing(example: Runbook, term: str) -> None:
-    """Turning one term round must break the test that acts."""
-    terms = example.spec.when.replace("\n", " ").split(" && ")
-    turned = " && ".join(f"!({other})" if other == term else other for other in terms)
+def terms(condition: str | None, operator: str) -> tuple[str, ...]:
+    return tuple(" ".join(term.split()) for term in (condition or "").split(operator)) if condition else ()
 
-    assert failures(changed(example, when=turned))
+
+TERMS = [
+    pytest.param(example, field, operator, term, id=f"{example.name}: {term}")
+    for example in LIBRARY
+    for field, condition, operator in (("when", example.spec.when, "&&"), ("whenNot", example.spec.when_not, "||"))
+    for term in terms(condition, operator)
+]
+
+
+@pytest.mark.parametrize(("example", "field", "operator", "term"), TERMS)
+def test_no_term_of_a_condition_can_be_dropped_unnoticed(
+    example: Runbook, field: str, operator: str, term: str
+) -> None:
+    """Each term is there because of a case in which acting would be wrong, and that case is a test in the file."""
+    condition = {"when": example.spec.when, "whenNot": example.spec.when_not}[field]
+    rest = f" {operator} ".join(other for other in terms(condition, operator) if other != term)
+
+    assert failures(changed(example, **{field: rest or None}))
 
 
 @pytest.mark.parametrize("example", LIBRARY, ids=IDS)
