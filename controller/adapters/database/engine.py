@@ -1,9 +1,9 @@
 """Engines: how each database is spoken to, and how a writing transaction begins.
 
 SQLite: write-ahead log, every commit synced to disk, BEGIN IMMEDIATE for writers so that a lock is met before
-anything is read. PostgreSQL: every transaction carries its own time limits, so that a frozen client (SIGSTOP in the
-middle of a commit) cannot hold the lock of the log for longer than `IDLE`; they are SET LOCAL, which also works
-behind a pooler.
+anything is read. PostgreSQL: every writing transaction carries its own time limits, so that a frozen client (SIGSTOP
+in the middle of a commit) cannot hold the lock of the log for longer than `IDLE`; they are SET LOCAL, which also
+works behind a pooler.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ ANSWER_WITHIN = 10.0
 """Seconds for one operation, its wait for a connection and for the lock of the log included."""
 
 IDLE = "4s"
-LIMITS = (
-    f"SELECT set_config('idle_in_transaction_session_timeout', '{IDLE}', true), "
-    "set_config('lock_timeout', '8s', true), set_config('statement_timeout', '8s', true)"
-)
+SET_LOCAL = f"""
+    SELECT set_config('idle_in_transaction_session_timeout', '{IDLE}', true),
+           set_config('lock_timeout', '8s', true),
+           set_config('statement_timeout', '8s', true),
+           CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END
+"""
 
 PRAGMAS = (
     "PRAGMA journal_mode = WAL",
@@ -78,10 +80,10 @@ def writing(engine: AsyncEngine) -> AsyncEngine:
     return engine.execution_options(sqlite_begin="IMMEDIATE")
 
 
-async def limit(connection: AsyncConnection) -> None:
-    """Bound this transaction on the server's side (PostgreSQL; SQLite has `busy_timeout`)."""
+async def prepare(connection: AsyncConnection) -> None:
+    """Bound this transaction on the server's side and make its commit durable (on SQLite the pragmas did both)."""
     if connection.dialect.name == "postgresql":
-        await connection.execute(text(LIMITS))
+        await connection.execute(text(SET_LOCAL))
 
 
 def _escaped(path: str) -> str:

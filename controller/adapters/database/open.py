@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from uuid import uuid4
 
-from controller.adapters.database.engine import engine_for, limit, writing
+from controller.adapters.database.engine import ANSWER_WITHIN, engine_for, prepare, writing
 from controller.adapters.database.failures import FAILURES, failure
 from controller.adapters.database.lock import FileLock
 from controller.adapters.database.schema import migrate, refuse_other
@@ -18,7 +18,13 @@ def fresh_id() -> str:
     return uuid4().hex
 
 
-async def open_database(url: str, *, read_only: bool = False, new_id: Callable[[], str] = fresh_id) -> DatabaseStore:
+async def open_database(
+    url: str,
+    *,
+    read_only: bool = False,
+    new_id: Callable[[], str] = fresh_id,
+    answer_within: float = ANSWER_WITHIN,
+) -> DatabaseStore:
     """The store at `sqlite:///path` or `postgresql://…`, migrated.
 
     `read_only` opens a SQLite file beside the program that owns it, without its lock and without migrating; writing
@@ -33,7 +39,7 @@ async def open_database(url: str, *, read_only: bool = False, new_id: Callable[[
                 await connection.run_sync(refuse_other)
         else:
             async with writing(engine).begin() as connection:
-                await limit(connection)
+                await prepare(connection)
                 await connection.run_sync(migrate, new_id)
     except BaseException as cause:
         await engine.dispose()
@@ -42,7 +48,7 @@ async def open_database(url: str, *, read_only: bool = False, new_id: Callable[[
         if isinstance(cause, FAILURES):
             raise failure(place, "opening it", cause) from cause
         raise
-    return DatabaseStore(engine, place, new_id, lock)
+    return DatabaseStore(engine, place, new_id, lock, answer_within)
 
 
 def locked(place: Place) -> FileLock | None:

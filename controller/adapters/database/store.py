@@ -20,7 +20,7 @@ from sqlalchemy import Row as Record
 from sqlalchemy import and_, delete, func, insert, literal_column, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from controller.adapters.database.engine import ANSWER_WITHIN, limit, writing
+from controller.adapters.database.engine import prepare, writing
 from controller.adapters.database.failures import FAILURES, failure
 from controller.adapters.database.lock import FileLock
 from controller.adapters.database.tables import events, outbox, reservations, store
@@ -67,12 +67,15 @@ NEXT_NUMBER = text(
 class DatabaseStore:
     """A Store on an engine whose schema is up to date; made by `open_database`."""
 
-    def __init__(self, engine: AsyncEngine, place: Place, new_id: Callable[[], str], lock: FileLock | None) -> None:
+    def __init__(
+        self, engine: AsyncEngine, place: Place, new_id: Callable[[], str], lock: FileLock | None, answer_within: float
+    ) -> None:
         self._engine = engine
         self._writer = writing(engine)
         self._place = place
         self._new_id = new_id
         self._lock = lock
+        self._answer_within = answer_within
         self._turn = asyncio.Lock()
 
     async def commit(self, commit: Commit, now: datetime) -> CommitResult:
@@ -191,8 +194,8 @@ class DatabaseStore:
     async def _writing(self, doing: str, call: str) -> AsyncIterator[AsyncConnection]:
         """A writing transaction with its two failpoints: just before the commit, and once it is durable."""
         try:
-            async with asyncio.timeout(ANSWER_WITHIN), self._turn, self._writer.begin() as connection:
-                await limit(connection)
+            async with asyncio.timeout(self._answer_within), self._turn, self._writer.begin() as connection:
+                await prepare(connection)
                 yield connection
                 await failpoint(f"{call}.before")
         except FAILURES as cause:
@@ -206,7 +209,7 @@ class DatabaseStore:
             {"isolation_level": "REPEATABLE READ"} if snapshot and self._engine.dialect.name == "postgresql" else {}
         )
         try:
-            async with asyncio.timeout(None if snapshot else ANSWER_WITHIN), self._engine.connect() as connection:
+            async with asyncio.timeout(None if snapshot else self._answer_within), self._engine.connect() as connection:
                 await connection.execution_options(**options)
                 yield connection
         except FAILURES as cause:

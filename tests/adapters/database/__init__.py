@@ -1,0 +1,1 @@
+"""What the database adapter promises beyond the store's contract: durability, one lock, honest errors."""
