@@ -30,12 +30,12 @@ from remediations.cluster import (
     Unreadable,
     World,
 )
+from remediations.ground import FENCE
 from remediations.plan import PatchOp, Step
 from remediations.pointer import BadPatch, applied, pointer_to, same, with_parents
 from remediations.simulation import Stored, stamp
 from remediations.templates import current_replica_set
 
-EPOCH = "trimtab.dev/epoch"
 _LONGEST_ROLLOUT = 1000
 
 
@@ -208,10 +208,10 @@ class MemoryCluster:
         stored = self._stored.get(workload)
         if stored is None or stored.object["metadata"]["uid"] != uid:
             return Gone(f"{workload.key} with uid {uid} is not there")
-        standing = str((stored.object["metadata"].get("annotations") or {}).get(EPOCH, ""))
+        standing = str((stored.object["metadata"].get("annotations") or {}).get(FENCE, ""))
         if standing.isdecimal() and int(standing) > epoch:
             return Refused("Fenced", f"epoch {standing} stands on {workload.key}; ours is {epoch}")
-        patch = (PatchOp("add", pointer_to("metadata", "annotations", EPOCH), str(epoch)),)
+        patch = (PatchOp("add", pointer_to("metadata", "annotations", FENCE), str(epoch)),)
         return self._commit("fence", workload, patch, dry_run=False)
 
     # inside

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from remediations.cluster import World
 from remediations.plan import Held, PatchOp, Step, StepClass
-from remediations.pointer import applied, held
+from remediations.pointer import applied, held, with_parents
 
 
 def step_of(
@@ -19,7 +19,7 @@ def step_of(
     source_uid: str | None = None,
 ) -> Step:
     """A step on the object of this reading, its `holds` and `prior` read off the document before and after."""
-    after = applied(world.object, patch)
+    after = applied(world.object, with_parents(world.object, patch))
     return Step(
         remediation=remediation,
         workload=world.workload,

@@ -36,7 +36,9 @@ class KubernetesAccess:
         return Person(str(user["username"]), tuple(user.get("groups") or ()))
 
     async def may(self, person: Person, verb: str, kind: ResourceKind, namespace: str | None, name: str = "") -> bool:
-        """Whether that person may."""
+        """Whether that person may. One without a name is nobody, and may nothing."""
+        if not person.name:
+            return False
         asked = {"user": person.name, "groups": list(person.groups)}
         attributes = attributes_of(verb, kind, namespace, name=name)
         return allowed(await self._review(SUBJECTS, {**asked, "resourceAttributes": attributes}))

@@ -52,6 +52,8 @@ class MemoryAccess:
 
     async def may(self, person: Person, verb: str, kind: ResourceKind, namespace: str | None, name: str = "") -> bool:
         """Whether a grant to the person or to one of their groups says so."""
+        if not person.name:
+            return False
         self._answers()
         return self._granted({person.name, *person.groups} - {""}, verb, kind, namespace, name, "")
 
