@@ -21,6 +21,7 @@ from pydantic import BaseModel
 
 from remediations.base import Remediation
 from remediations.cluster import World
+from remediations.ground import ground_of
 from remediations.guards import outside_allow_list
 from remediations.plan import Outcome, Plan, Refusal, Step, StepClass, digest_of
 from remediations.pointer import BadPatch, applied, held, same, same_held
@@ -113,6 +114,8 @@ def bound(remediation: Remediation, case: Case, plan: Plan) -> Iterator[str]:
     ]
     if steps_elsewhere or (plan.workload, plan.uid, plan.generation) != (world.workload, world.uid, world.generation):
         yield "the plan is bound to another workload, uid or generation than it was given"
+    if plan.ground not in ("", ground_of(world.object)):
+        yield "the plan stands on other ground than the world it was given"
     if not plan.steps or not all(step.patch for step in plan.steps):
         yield "the plan changes nothing: refuse instead"
     if not plan.change or not plan.diff:

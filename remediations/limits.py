@@ -19,6 +19,7 @@ from remediations import quantity
 from remediations.base import Right
 from remediations.cluster import World
 from remediations.diff import unified
+from remediations.ground import ground_of
 from remediations.plan import Held, Outcome, Plan, Refusal, StepClass, Writes
 from remediations.pods import oom_killed
 from remediations.pointer import applied, held, pointer_to
@@ -100,6 +101,7 @@ class Limits:
             change=(f"memory limit of container {name}: {_text(limit)} → {raised}{also}",),
             diff=unified({"spec": world.object["spec"]}, {"spec": applied(world.object, patch)["spec"]}, workload.key),
             undo=(reverse_of(step),),
+            ground=ground_of(world.object),
             not_restored=("what the killed containers held in memory",),
         )
 

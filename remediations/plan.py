@@ -87,7 +87,8 @@ class Plan:
     """Ordered steps with what they rest on. `reads` are the values that must still hold when it is applied.
 
     `change` is one short clause per line for people, `diff` the exact unified diff (YAML), `not_restored` what going
-    this way does not bring back. `undo` is empty exactly when `irreversible` (for automation).
+    this way does not bring back. `undo` is empty exactly when `irreversible` (for automation). `ground` (`ground_of`)
+    tells a new generation that is only our own fence from a change; without it every new generation voids the plan.
     """
 
     remediation: str
@@ -102,6 +103,7 @@ class Plan:
     undo: tuple[Step, ...] = ()
     irreversible: bool = False
     not_restored: tuple[str, ...] = ()
+    ground: str = ""
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:

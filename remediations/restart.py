@@ -16,6 +16,7 @@ from detectors.series import Workload
 from remediations.base import Right
 from remediations.cluster import World
 from remediations.diff import unified
+from remediations.ground import ground_of
 from remediations.plan import Outcome, PatchOp, Plan, Refusal, StepClass, Writes
 from remediations.pointer import applied, held, pointer_to
 from remediations.rollouts import touched, wanted
@@ -68,6 +69,7 @@ class Restart:
             change=(f"all {len(world.pods)} pods are replaced, by the workload's own strategy",),
             diff=unified({"spec": world.object["spec"]}, {"spec": applied(world.object, patch)["spec"]}, workload.key),
             irreversible=True,
+            ground=ground_of(world.object),
             not_restored=("what the pods held in memory or on their own disks",),
         )
 

@@ -18,6 +18,7 @@ from remediations import templates
 from remediations.base import Right
 from remediations.cluster import HealthyRevision, Object, World
 from remediations.diff import unified
+from remediations.ground import ground_of
 from remediations.owners import controlled_by
 from remediations.plan import Outcome, PatchOp, Plan, Refusal, StepClass, Writes
 from remediations.pointer import applied, held
@@ -80,6 +81,7 @@ class Rollback:
                 {"spec": world.object["spec"]}, {"spec": applied(world.object, step.patch)["spec"]}, workload.key
             ),
             irreversible=True,
+            ground=ground_of(world.object),
             not_restored=_not_restored(before, after),
         )
 

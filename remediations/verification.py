@@ -6,6 +6,7 @@ Only health counts: a write that went through proves nothing, and a workload sca
 from __future__ import annotations
 
 from remediations.cluster import World
+from remediations.ground import ground_of
 from remediations.plan import Outcome, Plan, Step
 from remediations.pods import failing, ready_count
 from remediations.pointer import held, same_held
@@ -18,11 +19,14 @@ def in_force(step: Step, world: World) -> bool:
 
 
 def changes_since(plan: Plan, world: World) -> tuple[str, ...]:
-    """Why the plan no longer stands: what changed of uid, generation and the values it reads; empty when it stands."""
+    """Why the plan no longer stands: what changed of uid, generation and the values it reads; empty when it stands.
+
+    A new generation on the same ground is our own fence, and voids nothing.
+    """
     if plan.uid != world.uid:
         return (f"{plan.workload} is another object now (uid {world.uid}, planned for {plan.uid})",)
     found = []
-    if plan.generation != world.generation:
+    if plan.generation != world.generation and plan.ground != ground_of(world.object):
         found.append(f"generation {world.generation}, planned for {plan.generation}")
     found += [
         f"{read.pointer} has changed" for read in plan.reads if not same_held(read, held(world.object, read.pointer))

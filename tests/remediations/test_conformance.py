@@ -82,6 +82,7 @@ class Lax(BaseModel):
         (Altered(in_step(uid="another")), "bound to another"),
         (Altered(lambda plan: replace(plan, generation=99)), "bound to another"),
         (Altered(lambda plan: replace(plan, steps=())), "changes nothing"),
+        (Altered(lambda plan: replace(plan, ground="x")), "other ground"),
         (Altered(lambda plan: replace(plan, diff="")), "in words and as a diff"),
         (Altered(lambda plan: replace(plan, reads=(replace(plan.reads[0], value="1Ti"),))), "claims to have read"),
         (Altered(lambda plan: replace(plan, remediation="other")), "another remediation's name"),

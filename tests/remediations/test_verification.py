@@ -7,13 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remediations.cluster import World
+from remediations import samples
+from remediations.cluster import Applied, World
+from remediations.memory import MemoryCluster, deployment
 from remediations.plan import Outcome, PatchOp, Plan
 from remediations.pointer import applied
 from remediations.restart import Restart, RestartParameters
 from remediations.rollback import Rollback, RollbackParameters
 from remediations.verification import changes_since, in_force, rollout_outcome, still_holds
-from tests.remediations.worlds import NOW, changed, crashed
+from tests.remediations.worlds import NOW, WELL, changed, crashed
 
 
 def planned(world: World) -> Plan:
@@ -31,12 +33,10 @@ UID = PatchOp("replace", "/metadata/uid", "another")
     ("op", "said"),
     [
         (UID, "another object"),
-        (PatchOp("replace", "/metadata/generation", 9), "generation 9"),
         (PatchOp("add", "/spec/paused", True), "/spec/paused has changed"),
         (PatchOp("replace", "/spec/template/spec/containers/0/image", "x"), "/spec/template has changed"),
-        (PatchOp("remove", "/metadata/generation"), "generation None"),
     ],
-    ids=["uid", "generation", "paused", "template", "no generation"],
+    ids=["uid", "paused", "template"],
 )
 def test_a_plan_stands_no_longer_when_what_it_rests_on_has_changed(op: PatchOp, said: str) -> None:
     """S5."""
@@ -58,6 +58,42 @@ def test_a_plan_stands_no_longer_when_what_it_rests_on_has_changed(op: PatchOp, 
 )
 def test_what_a_plan_does_not_rest_on_does_not_void_it(op: PatchOp) -> None:
     assert still_holds(PLAN, changed(WORLD, op))
+
+
+NEWER = PatchOp("replace", "/metadata/generation", 9)
+
+
+@pytest.mark.parametrize(
+    ("op", "stands"),
+    [
+        (PatchOp("add", "/metadata/annotations/trimtab.dev~1epoch", "8"), True),
+        (PatchOp("add", "/metadata/annotations/deployment.kubernetes.io~1revision", "8"), True),
+        (PatchOp("add", "/metadata/annotations/team", "shop"), False),
+        (PatchOp("replace", "/spec/replicas", 4), False),
+        (PatchOp("add", "/spec/minReadySeconds", 4), False),
+    ],
+    ids=["our fence", "the controller's revision", "another annotation", "replicas", "another field"],
+)
+def test_a_new_generation_voids_a_plan_unless_it_is_only_our_fence(op: PatchOp, stands: bool) -> None:
+    """A new leader fences before it decides on what the old one left: that must not void the approval."""
+    world = changed(WORLD, op, NEWER)
+
+    assert still_holds(PLAN, world) is stands
+    assert not still_holds(replace(PLAN, ground=""), world)
+
+
+async def test_a_plan_survives_the_fence_of_a_new_leader() -> None:
+    cluster = MemoryCluster(lambda: NOW)
+    workload = cluster.create(deployment("shop", "checkout", WELL))
+    before = samples.reading(cluster, workload)
+    made = Restart().plan(workload, before, RestartParameters(), NOW)
+    assert isinstance(made, Plan)
+    await cluster.fence(workload, before.uid, 8)
+    fenced = samples.reading(cluster, workload)
+
+    assert fenced.generation != before.generation
+    assert still_holds(made, fenced)
+    assert await cluster.apply(made.steps[0], fenced.resource_version) == Applied(cluster.effects[0].resource_version)
 
 
 json_values = st.recursive(

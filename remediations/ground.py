@@ -1,0 +1,27 @@
+"""The ground a plan stands on, beyond what it reads: telling our own fence from a change that matters.
+
+An API server raises the generation of a Deployment for its annotations too, so the fence that a new leader writes
+looks like a new generation. Spec and annotations without the fence are digested instead: the same ground means that
+nothing but the fence moved.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from remediations.cluster import Object
+from remediations.pointer import without_nulls
+
+FENCE = "trimtab.dev/epoch"
+_NOT_GROUND = frozenset({FENCE, "deployment.kubernetes.io/revision"})
+"""Ours, and the one that the Deployment controller writes by itself (through the status, which raises no generation).
+"""
+
+
+def ground_of(obj: Object) -> str:
+    """SHA-256 (16 hex digits) over spec and annotations, without the fence."""
+    annotations = obj["metadata"].get("annotations") or {}
+    kept = {key: value for key, value in annotations.items() if key not in _NOT_GROUND}
+    text = json.dumps([without_nulls(obj["spec"]), kept], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
