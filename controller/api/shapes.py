@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
@@ -93,7 +94,7 @@ Latency: TypeAlias = Annotated[str, StringConstraints(max_length=8, pattern=r"^[
 
 def fraction(percent: str) -> float:
     """`99.9%` as 0.999."""
-    return float(percent.removesuffix("%")) / 100
+    return float(Decimal(percent.removesuffix("%")) / 100)
 
 
 def seconds(latency: str) -> float:

@@ -1,0 +1,1 @@
+"""The kinds of trimtab.dev: models, schemas, rights, and what the API server makes of them."""
