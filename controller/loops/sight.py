@@ -117,11 +117,12 @@ class Sight:
 
     def _wanted(self, known: Known) -> Iterable[tuple[Workload, str | None, str | None]]:
         for workload in known.workloads:
-            consent = self._consents.of(workload, self._labels(workload))
+            consent = self._consents.of(workload, self.labels(workload))
             own = consent.signals.errors if consent.signals is not None else None
             yield workload, consent.preset.value if consent.preset is not None else None, own
 
-    def _labels(self, workload: Workload) -> Mapping[str, str]:
+    def labels(self, workload: Workload) -> Mapping[str, str]:
+        """The workload's own labels as last heard of."""
         return self._cache.labels(workload)
 
     def look(self, workload: Workload, now: datetime) -> Seen:

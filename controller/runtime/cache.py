@@ -119,8 +119,9 @@ class Cache:
 
     @property
     def trouble(self) -> str:
-        """Why the picture may be old, empty when it is current."""
-        return "; ".join(f"{kind.plural}: {shelf.suspect}" for kind, shelf in self.shelves.items() if shelf.suspect)
+        """Why the picture of the workloads may be old, empty when it is current."""
+        shelves = ((kind, self.shelf(kind)) for kind in (*WORKLOADS, REPLICA_SETS, PODS))
+        return "; ".join(f"{kind.plural}: {shelf.suspect}" for kind, shelf in shelves if shelf.suspect)
 
     def workloads(self) -> Iterator[Workload]:
         """Every workload seen that nothing else controls."""

@@ -23,14 +23,15 @@ class KeyedQueue(Generic[Key]):
         self._again: set[Key] = set()
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._filled = asyncio.Event()
+        self._resting = asyncio.Event()
+        self._resting.set()
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    @property
-    def idle(self) -> bool:
-        """Nothing waits and nothing is worked on."""
-        return not self._waiting and not self._working
+    async def resting(self) -> None:
+        """Wait until nothing is worked on."""
+        await self._resting.wait()
 
     def add(self, key: Key) -> None:
         """Look at this key soon; cancels a later appointment."""
@@ -59,11 +60,14 @@ class KeyedQueue(Generic[Key]):
             await self._filled.wait()
         key, _ = self._waiting.popitem(last=False)
         self._working.add(key)
+        self._resting.clear()
         return key
 
     def done(self, key: Key) -> None:
         """The key's work is over."""
         self._working.discard(key)
+        if not self._working:
+            self._resting.set()
         if key in self._again:
             self._again.discard(key)
             self.add(key)

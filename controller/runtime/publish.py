@@ -1,0 +1,223 @@
+"""Publishing: the log's newest state on every surface, from the outbox.
+
+Promises that what is to be told was committed with the event that causes it, that telling is repeated until it is
+taken, and that one incident is one chat message, updated in place. A crash between posting and noting where can post
+a message twice: chats have no other key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import structlog
+
+from controller.api.v1alpha1.kinds import REMEDIATION
+from controller.core.budget import Spent, charges
+from controller.core.events import (
+    Applied,
+    Decided,
+    Event,
+    Expired,
+    HandedOver,
+    NotApplied,
+    Noted,
+    Proposed,
+    Superseded,
+    Undone,
+    Verified,
+)
+from controller.core.headline import headline
+from controller.core.incident import Incident, fold
+from controller.core.message import Background, message
+from controller.core.routes import Route
+from controller.core.timeline import row_of
+from controller.errors import ChatUnavailable, KindUnknown, TrimtabError
+from controller.loops.rooms import Rooms
+from controller.ports import Chat, Commit, Committed, Notice, Notify, OutboxRow, Posted, Stored
+from controller.runtime import shown
+from controller.runtime.journal import stream_of
+
+log = structlog.get_logger(__name__)
+
+LONGEST_PAUSE = timedelta(minutes=5)
+
+
+@dataclass(slots=True)
+class Publisher:
+    """Delivers outbox rows; run by the leader only. `chat` and `notifiers` may be missing, the cluster never is."""
+
+    rooms: Rooms
+    chat: Chat | None = None
+    channel: str = ""
+    notifiers: tuple[Notify, ...] = ()
+    link: str = ""
+    missing_kinds: set[str] = field(default_factory=set)
+
+    async def deliver(self) -> None:
+        """Everything that is due, once."""
+        store, now = self.rooms.journal.store, self.rooms.clock.now()
+        for row in await store.due(now):
+            try:
+                await self._tell(row)
+            except TrimtabError as error:
+                pause = min(LONGEST_PAUSE, timedelta(seconds=2 ** min(row.attempts, 9)))
+                log.warning(
+                    "not delivered", kind=row.kind, key=row.key, error=str(error), again_in=pause.total_seconds()
+                )
+                await store.postpone(row.id, now + pause)
+                continue
+            await store.delivered(row.id, self.rooms.clock.now())
+
+    async def _tell(self, row: OutboxRow) -> None:
+        incident = row.body.get("incident", row.key)
+        stored = await self.rooms.journal.store.read(stream_of(str(incident)))
+        folded = fold((item.number, item.event) for item in stored)
+        if folded is None:
+            return
+        if row.kind == "page":
+            await self._page(folded, stored, row)
+            return
+        events = tuple(item.event for item in stored)
+        problems: list[TrimtabError] = []
+        for work in (self._objects(folded, events), self._events(folded, stored), self._chat(folded, stored)):
+            try:
+                await work
+            except TrimtabError as error:
+                problems.append(error)
+        if problems:
+            raise problems[0]
+
+    async def _objects(self, incident: Incident, events: Sequence[Event]) -> None:
+        """One Remediation per plan, created once decided and kept up to date."""
+        for proposed in shown.plans(events):
+            decided = any(isinstance(e, Decided) and e.digest == proposed.plan.digest for e in events)
+            asking = (
+                incident.decision is not None
+                and incident.decision.route is Route.ASK
+                and (incident.question is None or incident.question.digest != incident.decision.digest)
+            )
+            if not decided or asking:
+                continue
+            try:
+                await self._object(incident, proposed, events)
+            except KindUnknown as missing:
+                if "Remediation" not in self.missing_kinds:
+                    self.missing_kinds.add("Remediation")
+                    log.warning("remediations cannot be shown", error=str(missing))
+
+    async def _object(self, incident: Incident, proposed: Proposed, events: Sequence[Event]) -> None:
+        resources, namespace = self.rooms.resources, incident.workload.namespace
+        name = shown.name_of(incident.id, proposed, events)
+        wanted = shown.manifest(incident, proposed, events)
+        there = await resources.get(REMEDIATION, namespace, name)
+        if there is None:
+            there = await resources.create(REMEDIATION, wanted) or wanted
+        generation = int(there["metadata"].get("generation") or 0)
+        status = shown.status(incident, proposed, events, generation)
+        if there.get("status") != status:
+            await resources.patch_status(REMEDIATION, namespace, name, status)
+
+    async def _events(self, incident: Incident, stored: Sequence[Stored]) -> None:
+        """A Kubernetes Event for each turn that people should be able to find with kubectl (S33)."""
+        last = await self._noted(incident, "told")
+        events = [item.event for item in stored]
+        done = int(last or 0)
+        for index, item in enumerate(stored):
+            if item.number <= done:
+                continue
+            reason = reason_of(item.event)
+            row = row_of(item.event, events, index)
+            if reason is not None and row is not None:
+                workload = incident.workload
+                regarding = {
+                    "apiVersion": workload.api_version,
+                    "kind": workload.kind,
+                    "name": workload.name,
+                    "namespace": workload.namespace,
+                }
+                note = f"{incident.id}: {row.text}"[:1000]
+                warning = reason in ("HandedOver", "NotApplied", "Expired", "Harmful", "Ineffective", "Inconclusive")
+                await self.rooms.resources.record(regarding, reason, note, warning, "trimtab")
+            done = item.number
+        if str(done) != (last or ""):
+            await self._note(incident, "told", str(done))
+
+    async def _chat(self, incident: Incident, stored: Sequence[Stored]) -> None:
+        """The one message, posted when a person is concerned, and updated in place from then on."""
+        concerned = incident.question or incident.handed_over or incident.action
+        if self.chat is None or not concerned:
+            return
+        policy = self.rooms.consents.of(incident.workload, self.rooms.sight.labels(incident.workload)).policy
+        link = f"{self.link}/incidents/{incident.id}" if self.link else ""
+        scopes = [(charge.scope, charge.window) for charge in charges(incident.workload, policy.budgets)]
+        used = Spent(await self.rooms.journal.store.spent(scopes, self.rooms.clock.now()))
+        background = Background(self.rooms.history, policy, used, link)
+        text = message(((item.number, item.event) for item in stored), background)
+        if text is None:
+            return
+        where = await self._noted(incident, "posted")
+        if where:
+            channel, ts = where.split(" ", 1)
+            await self.chat.update(Posted(channel, ts), text)
+            return
+        posted = await self.chat.post(self.channel, text)
+        await self._note(incident, "posted", f"{posted.channel} {posted.ts}")
+
+    async def _page(self, incident: Incident, stored: Sequence[Stored], row: OutboxRow) -> None:
+        events = tuple(item.event for item in stored)
+        notice = Notice(
+            key=incident.id,
+            summary=f"{incident.workload}: {headline(incident, events)}",
+            severity=str(row.body.get("severity", "error")),
+            source=incident.workload.key,
+            details={"reasons": "; ".join(incident.handed_over), "to": str(row.body.get("to", ""))},
+            link=f"{self.link}/incidents/{incident.id}" if self.link else "",
+            resolved=incident.closed is not None,
+        )
+        problems: list[TrimtabError] = []
+        for notifier in self.notifiers:
+            try:
+                await notifier.send(notice)
+            except TrimtabError as error:
+                problems.append(error)
+        if problems:
+            raise problems[0]
+
+    async def _noted(self, incident: Incident, code: str) -> str:
+        stored = await self.rooms.journal.store.read(f"shown:{incident.id}")
+        found = [item.event.text for item in stored if isinstance(item.event, Noted) and item.event.code == code]
+        return found[-1] if found else ""
+
+    async def _note(self, incident: Incident, code: str, text: str) -> None:
+        stream, store, now = f"shown:{incident.id}", self.rooms.journal.store, self.rooms.clock.now()
+        stored = await store.read(stream)
+        last = stored[-1].number if stored else 0
+        commit = Commit(stream, last, (Noted(now, code, text),), self.rooms.journal.epoch())
+        if not isinstance(await store.commit(commit, now), Committed):
+            told = f"{incident.id}: where its message stands was not noted"
+            raise ChatUnavailable(told, "it is told again")
+
+
+def reason_of(event: Event) -> str | None:
+    """The reason code of the Kubernetes Event that an event becomes; None for what only the timeline shows."""
+    match event:
+        case Decided(route=route):
+            return f"Decided{route}"
+        case Applied():
+            return "Applied"
+        case NotApplied():
+            return "NotApplied"
+        case Superseded():
+            return "Superseded"
+        case Expired():
+            return "Expired"
+        case Verified(outcome=outcome):
+            return outcome.value
+        case Undone():
+            return "Undone"
+        case HandedOver():
+            return "HandedOver"
+        case _:
+            return None
