@@ -13,6 +13,7 @@ from pydantic import JsonValue, ValidationError
 
 from remediations.registry import Registry
 from runbooks import expression, given, wording
+from runbooks.causes import CAUSES
 from runbooks.problem import Finding, Path, suggestion
 from runbooks.schema import VERSION_ANNOTATION
 
@@ -23,6 +24,11 @@ def findings(data: Mapping[str, JsonValue], remediations: Registry) -> Iterator[
     """Everything wrong with one runbook besides its shape."""
     yield from _metadata(_mapping(data.get("metadata")), data.get("kind"))
     spec = _mapping(data.get("spec"))
+    cause = spec.get("cause")
+    if isinstance(cause, str) and cause not in CAUSES:
+        yield Finding(
+            ("spec", "cause"), f"{cause[:60]!r} is not a cause that is diagnosed.{suggestion(cause, tuple(CAUSES))}"
+        )
     for name in ("when", "whenNot"):
         yield from _condition(spec.get(name), ("spec", name))
     for index, condition in enumerate(_list(_mapping(spec.get("verify")).get("all"))):

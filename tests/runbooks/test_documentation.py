@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from remediations.registry import shipped
+from runbooks.causes import CAUSES
 from runbooks.check import lint, run_tests
 from runbooks.evidence import FACTS
 from runbooks.expression import FUNCTIONS, MAX_COMMAS, MAX_LENGTH
@@ -44,6 +45,10 @@ def test_every_field_is_documented_as_the_code_has_it() -> None:
 
 def test_every_fact_is_documented_as_the_code_has_it() -> None:
     assert rows("Facts") == [f"| `{fact.name}` | {fact.type} | {fact.meaning} |" for fact in FACTS]
+
+
+def test_every_cause_is_documented_as_the_code_has_it() -> None:
+    assert rows("Causes") == [f"| `{name}` | {meaning} |" for name, meaning in CAUSES.items()]
 
 
 def test_every_remediation_is_documented_with_its_parameters() -> None:

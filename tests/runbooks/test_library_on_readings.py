@@ -6,12 +6,14 @@ from datetime import timedelta
 import pytest
 
 from controller.core.alerts import Alert
+from controller.core.diagnose import PRIORS, UNKNOWN
 from controller.core.observe import observe
 from detectors.results import Band, Detection
 from detectors.series import Workload
 from remediations.cluster import World
 from remediations.memory import MemoryCluster, deployment
 from remediations.plan import PatchOp
+from runbooks.causes import CAUSES
 from runbooks.load import library
 from runbooks.match import match
 from tests.remediations.worlds import NOW
@@ -63,6 +65,10 @@ async def test_a_bad_rollout_is_matched_by_exactly_one_runbook(
 ) -> None:
     """Also where the default strategy stops at the first bad pod and the service goes on."""
     assert await matched(f"registry.test/shop:{tag}", after, replicas=replicas) == [name]
+
+
+def test_runbooks_and_diagnosis_know_the_same_causes() -> None:
+    assert set(CAUSES) == set(PRIORS) - {UNKNOWN}
 
 
 async def test_a_good_rollout_is_left_alone() -> None:

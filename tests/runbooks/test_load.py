@@ -95,6 +95,15 @@ MISTAKES = {
         "[Deploymnt]",
         "my.yaml:6:13: rollback does not act on Deploymnt. Did you mean Deployment? (known: Deployment)",
     ),
+    "cause": (
+        "bad rollout",
+        "bad rolout",
+        (
+            "my.yaml:9:10: 'bad rolout' is not a cause that is diagnosed. Did you mean bad rollout? (known: bad rollout,"
+            " image cannot be pulled, new version never becomes ready, memory limit too low, process in a bad state,"
+            " dependency, node)"
+        ),
+    ),
     "two-remediations": (
         "      timeout: 5m",
         "      restart: {}",
