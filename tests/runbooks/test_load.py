@@ -99,8 +99,8 @@ MISTAKES = {
         "bad rollout",
         "bad rolout",
         (
-            "my.yaml:9:10: 'bad rolout' is not a cause that is diagnosed. Did you mean bad rollout? (known: bad rollout,"
-            " image cannot be pulled, new version never becomes ready, memory limit too low, process in a bad state,"
+            "my.yaml:9:10: 'bad rolout' is not a cause that is diagnosed. Did you mean bad rollout? (known: bad"
+            " rollout, image cannot be pulled, new version never becomes ready, memory limit too low, process in a bad state,"
             " dependency, node)"
         ),
     ),
