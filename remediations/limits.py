@@ -1,14 +1,15 @@
 """Limits: raise the memory limit of a container that is killed for memory, within bounds.
 
-Promises: the new limit is old × factor, rounded up to whole MiB, at most `max`; no other container is touched. The
-request follows only where it equals the limit, so that the pod keeps its quality-of-service class; an absent request
-stays absent (the API server then takes the limit for it). Undo restores both exactly.
+Promises: the new limit is old × factor in whole MiB (which the API server writes back unchanged), at most `max`; no
+other container is touched. The request follows only where it equals the limit, so that the pod keeps its quality-of-
+service class; an absent request stays absent (the API server then takes the limit for it). Undo restores both
+exactly.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
@@ -30,6 +31,9 @@ from remediations.verification import rollout_outcome
 KINDS = ("Deployment", "StatefulSet", "DaemonSet")
 CEILING = "256Gi"
 """The most that a runbook may name as `max`; above it a typo is likelier than a need."""
+
+RECENT = timedelta(hours=1)
+"""An older kill is no reason to act now."""
 
 
 class LimitsParameters(BaseModel):
@@ -72,7 +76,7 @@ class Limits:
             return Refusal("kind", f"{workload} is a {world.object['kind']}; limits needs one of {', '.join(KINDS)}")
         if world.object["spec"].get("paused"):
             return Refusal("paused", f"{workload} is paused (spec.paused): a new limit would not roll out")
-        found = _container(world, parameters.container)
+        found = _container(world, parameters.container, now - RECENT)
         if isinstance(found, Refusal):
             return found
         index, container = found
@@ -113,15 +117,15 @@ class Limits:
         return outcome
 
 
-def _container(world: World, named: str | None) -> tuple[int, dict[str, Any]] | Refusal:
+def _container(world: World, named: str | None, since: datetime) -> tuple[int, dict[str, Any]] | Refusal:
     containers = world.object["spec"]["template"]["spec"]["containers"]
-    kills = Counter(name for pod in world.pods for name in oom_killed(pod))
+    kills = Counter(name for pod in world.pods for name in oom_killed(pod, since))
     by_name = {str(container["name"]): (index, container) for index, container in enumerate(containers)}
     if named is not None and named not in by_name:
         return Refusal("no-such-container", f"{world.workload} has no container {named}; it has {', '.join(by_name)}")
     candidates = [name for name in by_name if kills[name] and named in (None, name)]
     if not candidates:
-        return Refusal("not-oom-killed", f"no container of {world.workload} was killed for memory")
+        return Refusal("not-oom-killed", f"no container of {world.workload} was killed for memory in the last hour")
     return by_name[max(candidates, key=lambda name: kills[name])]
 
 
@@ -132,7 +136,7 @@ def _raised(container: str, limit: Held, parameters: LimitsParameters) -> int | 
         )
     present, bound = quantity.parse(_text(limit)), quantity.parse(parameters.max)
     wanted = quantity.up_to_mebibytes(present * Fraction(str(parameters.factor)))
-    raised = min(wanted, bound.numerator // bound.denominator)
+    raised = min(wanted, quantity.down_to_mebibytes(bound))
     if raised <= present:
         return Refusal(
             "at-bound",

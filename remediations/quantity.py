@@ -58,6 +58,11 @@ def binary(size: int) -> str:
     return str(size)
 
 
+def down_to_mebibytes(value: Fraction) -> int:
+    """Bytes rounded down to whole MiB."""
+    return value // MI * MI
+
+
 def up_to_mebibytes(value: Fraction) -> int:
     """Bytes rounded up to whole MiB."""
     return -(-value // MI) * MI

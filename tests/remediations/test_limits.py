@@ -1,5 +1,7 @@
 """More memory, within bounds, and exactly back."""
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -54,6 +56,7 @@ def after(world: World, made: Plan) -> Any:
         ("100M", {"factor": 1.1}, "105Mi"),
         ("3Gi", {}, "4Gi"),
         ("3Gi", {"max": "3500Mi"}, "3500Mi"),
+        ("3Gi", {"max": "4G"}, "3814Mi"),
         ("128Mi", {"factor": 4}, "512Mi"),
         ("0.5Gi", {"factor": 2}, "1Gi"),
     ],
@@ -123,17 +126,34 @@ def test_undo_restores_absence() -> None:
         (killed("5Gi"), {}, "at-bound"),
         (killed(None), {}, "no-limit"),
         (of(), {}, "not-oom-killed"),
+        (replace(killed(), read_at=NOW), {"container": "app", "max": "1Ki"}, "at-bound"),
         (killed(), {"container": "sidecar"}, "no-such-container"),
         (changed(killed(), PatchOp("add", "/spec/paused", True)), {}, "paused"),
         (of("CronJob"), {}, "kind"),
     ],
-    ids=["at the bound", "above it", "no limit", "not killed", "unknown container", "paused", "kind"],
+    ids=[
+        "at the bound",
+        "above it",
+        "no limit",
+        "not killed",
+        "bound under a MiB",
+        "unknown container",
+        "paused",
+        "kind",
+    ],
 )
 def test_it_refuses(world: World, parameters: dict[str, Any], code: str) -> None:
     made = plan(world, **parameters)
 
     assert isinstance(made, Refusal)
     assert made.code == code
+
+
+def test_a_kill_of_yesterday_is_no_reason_to_act_today() -> None:
+    made = Limits().plan(killed().workload, killed(), LimitsParameters(), NOW + timedelta(days=1))
+
+    assert isinstance(made, Refusal)
+    assert made.code == "not-oom-killed"
 
 
 def test_the_container_killed_most_is_the_one_raised() -> None:

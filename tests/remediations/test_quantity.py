@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remediations.quantity import MI, BadQuantity, binary, bytes_of, parse, up_to_mebibytes
+from remediations.quantity import MI, BadQuantity, binary, bytes_of, down_to_mebibytes, parse, up_to_mebibytes
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,4 @@ def test_rounding_up_to_mebibytes_is_the_next_whole_one(value: Fraction) -> None
 
     assert rounded % MI == 0
     assert value <= rounded < value + MI
+    assert value - MI < down_to_mebibytes(value) <= value
