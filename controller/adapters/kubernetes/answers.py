@@ -12,6 +12,7 @@ from typing import Any
 from controller.errors import ApiUnavailable, Denied, KindUnknown
 
 REMEDY_DOWN = "See that the API server is up and reachable from here."
+LONGEST_WORDS = 500
 REMEDY_DENIED = "See the rights of trimtab's account (`trimtab doctor`)."
 
 
@@ -60,8 +61,11 @@ class Answer:
 
     @property
     def message(self) -> str:
-        """The server's words."""
-        return str(self.body.get("message") or self.text[:200] or self.reason)
+        """The server's words, without the object that it repeats in them: that may hold what nobody should read."""
+        words = str(self.body.get("message") or self.text or self.reason)
+        if any(cause.get("field") == "patch" for cause in self.details.get("causes") or ()):
+            words = "the patched object is invalid: " + words.rpartition('}": ')[2]
+        return words if len(words) <= LONGEST_WORDS else words[:LONGEST_WORDS] + " …"
 
     @property
     def details(self) -> Mapping[str, Any]:
