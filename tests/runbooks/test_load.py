@@ -100,8 +100,8 @@ MISTAKES = {
         "bad rolout",
         (
             "my.yaml:9:10: 'bad rolout' is not a cause that is diagnosed. Did you mean bad rollout? (known: bad"
-            " rollout, image cannot be pulled, new version never becomes ready, memory limit too low, process in a bad state,"
-            " dependency, node)"
+            " rollout, image cannot be pulled, new version never becomes ready, memory limit too low, process in a bad"
+            " state, dependency, node)"
         ),
     ),
     "two-remediations": (
