@@ -4,23 +4,41 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import pytest
 
-from tests.controlplane import provider
+from tests.controlplane import browser, provider
+from tests.controlplane.alertmanager import Alertmanager
 from tests.controlplane.cluster import ControlPlane
 from tests.controlplane.errors import MissingTool
+from tests.controlplane.exporter import Exporter
 from tests.controlplane.postgres import Postgres
+from tests.controlplane.prometheus import History, Prometheus
 from tests.controlplane.workloads import Workloads
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 T = TypeVar("T")
 
 REAL = frozenset(
-    {"control_plane", "own_control_plane", "namespace", "workloads", "postgres", "postgres_url"},
+    {
+        "alertmanager",
+        "chromium",
+        "control_plane",
+        "exporter",
+        "namespace",
+        "own_control_plane",
+        "postgres",
+        "postgres_url",
+        "prometheus",
+        "prometheus_with",
+        "workloads",
+    }
 )
 
 
@@ -99,3 +117,49 @@ def postgres() -> Iterator[Postgres]:
 def postgres_url(postgres: Postgres) -> Iterator[str]:
     with postgres.database() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def exporter(control_plane: ControlPlane) -> Iterator[Exporter]:
+    made = Exporter(control_plane.user_kubeconfig("system:exporter", "system:masters"))
+    yield made
+    made.close()
+
+
+class PrometheusWith(Protocol):
+    """Starts a Prometheus; its arguments are those of `Prometheus`, `targets` being the exporter without any."""
+
+    def __call__(self, targets: Sequence[str] | None = None, **options: Any) -> Prometheus: ...
+
+
+@pytest.fixture
+def prometheus_with(exporter: Exporter) -> Iterator[PrometheusWith]:
+    with folder("prometheus") as path, ExitStack() as ending:
+
+        def start(targets: Sequence[str] | None = None, **options: Any) -> Prometheus:
+            wanted = [exporter.url] if targets is None else targets
+            made = need(lambda: Prometheus(path / str(len(list(path.iterdir()))), wanted, **options))
+            ending.callback(made.stop)
+            return need(made.start)
+
+        yield start
+
+
+@pytest.fixture
+def prometheus(prometheus_with: PrometheusWith, namespace: str) -> Prometheus:
+    return prometheus_with(history=[History(namespace, "checkout")])
+
+
+@pytest.fixture
+def alertmanager() -> Iterator[Alertmanager]:
+    with folder("alertmanager") as path, ExitStack() as ending:
+        made = need(lambda: Alertmanager(path / "server"))
+        ending.callback(made.stop)
+        yield made.start()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> "Iterator[Browser]":
+    need(browser.program)
+    with browser.browser() as started:
+        yield started

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -286,11 +287,8 @@ def test_objects_of_the_group_trimtab_dev_are_no_effects(own_control_plane: Cont
     cluster = own_control_plane
     for group in ("trimtab.dev", "nottrimtab.dev"):
         cluster.api.create(_definition(group))
-        wait_for(
-            "the kind is served",
-            lambda group=group: cluster.api.list(f"{group}/v1", "things") == [],
-            absorb=(ApiError,),
-        )
+        served = partial(cluster.api.list, f"{group}/v1", "things")
+        wait_for("the kind is served", served, until=lambda things: things == [], absorb=(ApiError,))
     mark = cluster.audit.mark()
     for group in ("trimtab.dev", "nottrimtab.dev"):
         cluster.api.create({"apiVersion": f"{group}/v1", "kind": "Thing", "metadata": {"name": "x"}}, "default")
