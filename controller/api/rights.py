@@ -64,6 +64,7 @@ CLUSTER: Final = (
         READ,
         "which services answer admission: never targets",
     ),
+    Rule("", ("services",), ("get",), "what Prometheus, the database and admission webhooks run on: never targets"),
     Rule(GROUP, ("automationpauses",), ("create", "delete"), "the kill switch in Slack, on the page and by annotation"),
     Rule(GROUP, ("clusterrunbooks/status",), ("patch",), "says what became of them"),
     Rule("authentication.k8s.io", ("tokenreviews",), ("create",), "who is asking"),

@@ -72,6 +72,10 @@ class History:
                     replace(label, good=False, why="recurred") if recurred(label, later) else label for label in found
                 )
 
+    def opened(self, stream: str) -> Opened | None:
+        """How the incident of a stream began, None for another stream."""
+        return self._opened(stream) if self.streams.get(stream) else None
+
     def _opened(self, stream: str) -> Opened:
         """How an incident began: the first event of its stream."""
         first = self.streams[stream][0]

@@ -51,12 +51,15 @@ async def gather(
         read_freeze(rooms, workload, world, now),
         read_rights(rooms, remediation, workload),
     )
+    protected = rooms.protected()
     changes = changes_since(proposal.plan, world)
     name = proposal.runbook.partition("@")[0]
     rejected = incident.rejected
     return Facts(
         data=seen.data,
-        findings=inspect(proposal.plan, world, remediation, policy.floor_share, rooms.protected()),
+        findings=UNKNOWN
+        if protected is None
+        else inspect(proposal.plan, world, remediation, policy.floor_share, protected),
         drift="; ".join(changes) or None,
         cleared=seen.data.healthy and not seen.symptoms,
         touched=touched_since(world, incident),

@@ -31,4 +31,4 @@ class Rooms:
     registry: Registry
     clock: Clock
     store_trusted: Callable[[], bool]
-    protected: Callable[[], Protected]
+    protected: Callable[[], Protected | None]

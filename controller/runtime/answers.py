@@ -6,6 +6,7 @@ write which any replica may make, and that whoever comes second is told who deci
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -35,9 +36,12 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Takes answers. `access` None: the caller has proved the right already (the admission policy, for kubectl)."""
+    """Takes answers. `approvers` are those of the incident's policy as it stands now. `access` None: the caller has
+    proved the right already (the admission policy, for kubectl).
+    """
 
     journal: Journal
+    approvers: Callable[[Incident], frozenset[str]]
 
     async def answer(
         self,
@@ -93,8 +97,7 @@ class Door:
         late = accept(incident, event)
         if late is not None:
             return late
-        approvers = incident.question.approvers if incident.question is not None else ()
-        if person.name not in approvers:
+        if person.name not in self.approvers(incident):
             return f"{person.name} is not among those who may answer here"
         if access is None:
             return None

@@ -21,6 +21,8 @@ STORE, SEQUENCE, HEAD, EPOCH = (
     "trimtab.dev/head",
     "trimtab.dev/epoch",
 )
+FOUND, ADOPT = "trimtab.dev/found-store", "trimtab.dev/adopt"
+"""A store that is not trusted, by id, and the id that a person adopted (`trimtab store adopt`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +83,26 @@ class Leadership:
         found = await self.store.identity()
         self.distrusted = distrust(remembered, found)
         self.epoch = await self.store.advance_epoch(remembered.epoch)
-        self.mirror = None if self.distrusted else write_mirror(replace(found, epoch=self.epoch))
+        self.mirror = {FOUND: found.id} if self.distrusted else write_mirror(replace(found, epoch=self.epoch))
         log.info("leading", epoch=self.epoch, store=found.id, distrusted=self.distrusted)
 
-    async def refresh(self) -> None:
-        """Bring the mirror up to date (every few seconds); a distrusted store is not mirrored over the remembered
-        one.
+    async def refresh(self, annotations: Mapping[str, str]) -> bool:
+        """Bring the mirror up to date; True when a person has adopted the store meanwhile.
+
+        A distrusted store is never mirrored over the one that the Lease remembers.
         """
-        if self.epoch is not None and not self.distrusted:
-            self.mirror = write_mirror(await self.store.identity())
+        if self.epoch is None:
+            return False
+        found = await self.store.identity()
+        adopted = bool(self.distrusted) and annotations.get(ADOPT) == found.id
+        if adopted:
+            self.distrusted = ""
+        if not self.distrusted:
+            self.mirror = {**write_mirror(found), FOUND: "", ADOPT: ""}
+        return adopted
 
     def annotations(self) -> Mapping[str, str]:
-        """What the next renewal writes; nothing while the store is distrusted."""
+        """What the next renewal writes."""
         return self.mirror or {}
 
     def drop(self) -> None:

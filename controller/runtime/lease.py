@@ -67,6 +67,7 @@ class Election:
         self._seen_version = ""
         self._seen_at = 0.0
         self.holder = ""
+        self.seen: Mapping[str, str] = {}
         self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
 
     def start(self) -> None:
@@ -131,6 +132,7 @@ class Election:
     def _observe(self, state: LeaseState | None) -> None:
         version = "" if state is None else state.version
         self.holder = "" if state is None else state.holder
+        self.seen = {} if state is None else state.annotations
         if version != self._seen_version:
             self._seen_version, self._seen_at = version, time.monotonic()
 
@@ -142,7 +144,9 @@ class Election:
             renewed_at=datetime.now(UTC),
             duration=timedelta(seconds=self._terms.duration),
             transitions=(state.transitions if state is not None else 0) + taken,
-            annotations={**before, **({} if taken else self._annotations())},
+            annotations={
+                key: text for key, text in {**before, **({} if taken else self._annotations())}.items() if text
+            },
             version=state.version if state is not None else "",
         )
 

@@ -1,0 +1,357 @@
+"""The program over its ports: watches, election, loops, publishing. The same in a cluster, in tests and in the lab.
+
+Promises that nothing is reconciled unless this replica leads, that answers are taken by any replica, and that it
+stops within three seconds with the lease given back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from controller.api.v1alpha1.kinds import CLUSTER_RUNBOOK, PLANNED_EVENT, REMEDIATION, RUNBOOK, SERVICE_POLICY
+from controller.core.alerts import Alert
+from controller.core.events import Noted, Verdict, Via
+from controller.core.history import History
+from controller.core.incident import Incident
+from controller.core.message import Press, parse_value, plan_text
+from controller.errors import TrimtabError
+from controller.kinds import PODS, REPLICA_SETS, WORKLOADS
+from controller.loops.consent import Consents
+from controller.loops.fleet import Fleet, Grid
+from controller.loops.incidents import Incidents
+from controller.loops.rooms import Rooms
+from controller.loops.sight import Sight
+from controller.ports import (
+    Access,
+    Chat,
+    Click,
+    Clock,
+    Commit,
+    Leases,
+    Metrics,
+    Notify,
+    Person,
+    ResourceKind,
+    Resources,
+    Store,
+    Watch,
+)
+from controller.runtime.answers import Door, Reply
+from controller.runtime.cache import Cache
+from controller.runtime.executor import Executor
+from controller.runtime.journal import Journal
+from controller.runtime.lag import Pulse
+from controller.runtime.leadership import Leadership
+from controller.runtime.lease import Election, Terms
+from controller.runtime.pausing import pause
+from controller.runtime.protected import Surroundings
+from controller.runtime.publish import Publisher
+from controller.runtime.queue import KeyedQueue
+from controller.runtime.reconcile import Reconciler
+from controller.runtime.standing import Statuses
+from controller.runtime.workers import Workers
+from controller.settings import Settings
+from detectors.series import Workload
+from remediations.cluster import Cluster
+from remediations.registry import installed
+from runbooks.schema import Runbook
+
+log = structlog.get_logger(__name__)
+
+WATCHED = (*WORKLOADS, REPLICA_SETS, PODS, SERVICE_POLICY, RUNBOOK, CLUSTER_RUNBOOK, REMEDIATION, PLANNED_EVENT)
+FOLLOW = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The adapters. `leases` is a factory, since the election has an event loop of its own."""
+
+    store: Store
+    clock: Clock
+    cluster: Cluster
+    watch: Watch
+    leases: Callable[[], Awaitable[Leases]]
+    resources: Resources
+    access: Access
+    metrics: Metrics | None = None
+    chat: Chat | None = None
+    notifiers: tuple[Notify, ...] = ()
+    runbooks: tuple[Runbook, ...] = field(default=())
+
+
+class Program:
+    """One replica."""
+
+    def __init__(self, settings: Settings, parts: Parts) -> None:
+        self.settings, self.parts = settings, parts
+        self.identity = settings.identity or socket.gethostname()
+        self.queue: KeyedQueue[Workload] = KeyedQueue()
+        self.leadership = Leadership(parts.store)
+        self.history = History()
+        self.journal = Journal(parts.store, lambda: self.leadership.epoch, self.history)
+        self.cache = Cache(self._changed)
+        registry = installed()
+        self.consents = Consents(
+            settings, lambda kind: self.cache.shelf(kind).objects.values(), registry, parts.runbooks
+        )
+        self.workers = Workers(settings.workers)
+        self.sight = Sight(settings, self.cache, self.history, self.consents, self._fleet())
+        self.surroundings = Surroundings(settings, parts.resources)
+        self.rooms = Rooms(
+            settings=settings,
+            cluster=parts.cluster,
+            resources=parts.resources,
+            access=parts.access,
+            journal=self.journal,
+            history=self.history,
+            consents=self.consents,
+            sight=self.sight,
+            registry=registry,
+            clock=parts.clock,
+            store_trusted=lambda: self.leadership.epoch is not None and not self.leadership.distrusted,
+            protected=lambda: self.surroundings.protected,
+        )
+        self.door = Door(self.journal, self._approvers)
+        self.publisher = Publisher(
+            self.rooms, parts.chat, settings.slack_channel, parts.notifiers, settings.public_url.rstrip("/")
+        )
+        self.statuses = Statuses(self.rooms, self.cache)
+        self.pulse = Pulse()
+        executor = Executor(self.rooms, self._epoch)
+        self.reconciler = Reconciler(Incidents(self.rooms, executor), self.queue, self._lost)
+        self.election: Election | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._background: set[asyncio.Task[None]] = set()
+        self.chat_trouble = ""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Lead or stand by until `stop`."""
+        self._start()
+        try:
+            await stop.wait()
+        finally:
+            await self._stop()
+
+    def _start(self) -> None:
+        namespaces: Iterable[str | None] = self.settings.watch_namespaces or [None]
+        for kind in WATCHED:
+            for namespace in namespaces if kind.namespaced else [None]:
+                self._spawn(self.cache.follow(self.parts.watch, kind, namespace), f"watch-{kind.plural}")
+        self._spawn(self.pulse.beat(), "pulse")
+        self._spawn(self._answers(), "answers")
+        if self.parts.chat is not None:
+            self._spawn(self._chat(), "chat")
+        terms = Terms(self.identity, self.settings.lease_seconds, self.settings.renew_seconds)
+        self.election = Election(
+            self.parts.leases, terms, self.leadership.annotations, lead=self._lead, lost=self._lost
+        )
+        self.election.start()
+        clock, round_ = self.parts.clock, timedelta(seconds=self.settings.round_seconds)
+        clock.every("round", round_, self._leading(self._round))
+        clock.every("publish", FOLLOW, self._leading(self.publisher.deliver))
+        clock.every("statuses", round_, self._leading(self.statuses.round))
+        clock.every("surroundings", timedelta(minutes=1), self.surroundings.refresh)
+        clock.every("mirror", timedelta(seconds=self.settings.renew_seconds), self._leading(self._mirror))
+        self._spawn(clock.start(), "clock")
+
+    async def _stop(self) -> None:
+        """Give the lease back last, after nothing of ours can write any more."""
+        await self.parts.clock.close()
+        await self.reconciler.stop()
+        if self.election is not None:
+            await self.election.stop()
+        for task in (*self._tasks, *self._background):
+            task.cancel()
+        await asyncio.gather(*self._tasks, *self._background, return_exceptions=True)
+        self.workers.close()
+
+    def _spawn(self, work: Any, name: str) -> None:
+        self._tasks.append(asyncio.create_task(guarded(work, name), name=name))
+
+    def _fleet(self) -> Fleet | None:
+        metrics, settings = self.parts.metrics, self.settings
+        if metrics is None:
+            return None
+        scrape = timedelta(seconds=settings.scrape_interval)
+        return Fleet(metrics, self.workers, Grid.over(timedelta(seconds=settings.baseline_seconds), scrape))
+
+    # Leading
+
+    async def _lead(self, annotations: Mapping[str, str]) -> None:
+        """Take the epoch, read the whole log, then begin."""
+        await self.leadership.take(annotations)
+        await self.journal.catch_up()
+        await self.surroundings.refresh()
+        await self._note("leading", f"{self.identity} leads, epoch {self.leadership.epoch}")
+        if self.leadership.distrusted:
+            await self._note("store-distrusted", self.leadership.distrusted)
+        self.reconciler.start()
+        self._wake()
+        for item in tuple(self.cache.shelf(REMEDIATION).objects.values()):
+            self._changed(REMEDIATION, item)
+
+    async def _lost(self) -> None:
+        """Another may lead: stop everything of the leader."""
+        if self.leadership.epoch is None:
+            return
+        log.warning("leadership lost", identity=self.identity)
+        self.leadership.drop()
+        task = asyncio.create_task(self.reconciler.stop(0.0))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    def _epoch(self) -> int:
+        """The leader's epoch, or one that every store refuses."""
+        return self.leadership.epoch if self.leadership.epoch is not None else -1
+
+    def _leading(self, work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        async def run() -> None:
+            if self.leadership.epoch is not None:
+                await work()
+
+        return run
+
+    async def _round(self) -> None:
+        """Ask Prometheus for the fleet, then look at every workload."""
+        await self.sight.round(self.parts.clock.now())
+        self._wake()
+
+    def _wake(self) -> None:
+        for workload in self.cache.workloads():
+            self.queue.add(workload)
+
+    async def _mirror(self) -> None:
+        if self.election is not None and await self.leadership.refresh(self.election.seen):
+            await self._note("store-adopted", "a person adopted the store")
+
+    async def _note(self, code: str, text: str) -> None:
+        now, store = self.parts.clock.now(), self.parts.store
+        stored = await store.read("program")
+        last = stored[-1].number if stored else 0
+        await store.commit(
+            Commit("program", last, (Noted(now, code, text, self.identity),), self.leadership.epoch), now
+        )
+
+    # Noticing
+
+    def _changed(self, kind: ResourceKind, item: Mapping[str, Any]) -> None:
+        """An object came, changed or went: look at its workload; a Remediation may carry an answer."""
+        if kind is REMEDIATION:
+            decision = (item.get("spec") or {}).get("decision")
+            if decision and not (item.get("status") or {}).get("decision") and self.leadership.epoch is not None:
+                self._later(self._decision(item, decision))
+            return
+        workload = self.cache.owner_of(kind, item) if kind in (*WORKLOADS, REPLICA_SETS, PODS) else None
+        if workload is not None and self.leadership.epoch is not None:
+            self.queue.add(workload)
+
+    def _later(self, work: Any) -> None:
+        task = asyncio.create_task(guarded(work, "answer", once=True))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _answers(self) -> None:
+        """Wake the workloads whose incidents grew, whichever replica recorded it."""
+        while True:
+            await asyncio.sleep(FOLLOW.total_seconds())
+            if self.leadership.epoch is None:
+                continue
+            for stream in await self.journal.catch_up():
+                opened = self.history.opened(stream)
+                if opened is not None:
+                    self.queue.add(opened.workload)
+
+    def alerted(self, alerts: Iterable[Alert]) -> None:
+        """Alerts by webhook."""
+        for workload in self.sight.told(alerts, self.parts.clock.now()):
+            self.queue.add(workload)
+
+    # Answers
+
+    def _approvers(self, incident: Incident) -> frozenset[str]:
+        return self.consents.of(incident.workload, self.sight.labels(incident.workload)).policy.approvers
+
+    async def _decision(self, item: Mapping[str, Any], decision: Mapping[str, Any]) -> None:
+        """An answer in a Remediation. The admission policy proved the name and the right when it was written."""
+        spec, notes = item["spec"], item["metadata"].get("annotations") or {}
+        via = Via.CLI if notes.get("trimtab.dev/via") == "CLI" else Via.KUBECTL
+        reply = await self.door.answer(
+            spec["incident"],
+            decision["digest"],
+            Verdict(decision["verdict"]),
+            Person(decision["by"]),
+            via,
+            self.parts.clock.now(),
+            reason=decision.get("reason") or "",
+        )
+        if not reply.counted:
+            log.warning("answer does not count", incident=spec["incident"], by=decision["by"], why=reply.sentence)
+
+    async def clicked(self, click: Click) -> str:
+        """A button in the chat."""
+        name = self.settings.people.slack.get(click.user_id)
+        parsed = parse_value(click.value)
+        if name is None or parsed is None:
+            return "You are not known here: an administrator maps your Slack id to your username (people.slack)."
+        person, (incident, digest), now = Person(name), parsed, self.parts.clock.now()
+        match click.action:
+            case Press.APPROVE | Press.REJECT:
+                verdict = Verdict.APPROVE if click.action == Press.APPROVE else Verdict.REJECT
+                reply: Reply = await self.door.answer(
+                    incident, digest, verdict, person, Via.SLACK, now, reason=click.reason, access=self.parts.access
+                )
+                return reply.sentence
+            case Press.PLAN:
+                loaded = await self.journal.load(incident)
+                return plan_text(loaded) if loaded is not None else f"There is no incident {incident}."
+            case Press.PAUSE:
+                return await pause(self.parts.resources, self.parts.access, person, f"paused in Slack at {incident}")
+            case _:
+                return "That button means nothing (any more)."
+
+    async def _chat(self) -> None:
+        """Connect, and try again when the chat is not there; everything else goes on without it."""
+        if self.parts.chat is None:
+            return
+        wait = 1.0
+        while True:
+            try:
+                await self.parts.chat.start(self.clicked)
+            except TrimtabError as error:
+                self.chat_trouble = str(error)
+                log.warning("chat not connected", error=str(error))
+                await asyncio.sleep(wait)
+                wait = min(60.0, 2 * wait)
+            else:
+                self.chat_trouble = ""
+                return
+
+    # Standing
+
+    def unready(self, now: datetime) -> tuple[str, ...]:
+        """Why this replica is not ready; none when it is."""
+        found = []
+        if self.cache.trouble:
+            found.append(f"watches: {self.cache.trouble}")
+        if self.pulse.too_late:
+            found.append(f"event loop late by {self.pulse.seconds:.1f} s")
+        return tuple(found)
+
+
+async def guarded(work: Any, name: str, *, once: bool = False) -> None:
+    """Run a task of the program; its errors are logged with its name."""
+    with suppress(asyncio.CancelledError):
+        try:
+            await work
+        except TrimtabError as error:
+            log.warning("task failed", task=name, error=str(error))
+        except Exception:
+            log.exception("task broke", task=name, once=once)
