@@ -15,7 +15,11 @@ from controller.api.v1alpha1.servicepolicy import CanaryMode, ScalingMode, Servi
 from controller.core.policy import Mode
 from tests.api.examples import EVENT, IMPOSSIBLE, PAUSE, POLICY, REMEDIATION, Json, spoilt
 
-KINDS: dict[str, type[BaseModel]] = {"ServicePolicy": ServicePolicy, "PlannedEvent": PlannedEvent, "AutomationPause": AutomationPause}
+KINDS: dict[str, type[BaseModel]] = {
+    "ServicePolicy": ServicePolicy,
+    "PlannedEvent": PlannedEvent,
+    "AutomationPause": AutomationPause,
+}
 
 
 @pytest.mark.parametrize("good", [POLICY, EVENT, PAUSE, REMEDIATION], ids=lambda good: good["kind"])

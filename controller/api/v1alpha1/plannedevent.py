@@ -164,16 +164,7 @@ class PlannedEventSpec(
         return wall.replace(fold=0).astimezone(UTC), wall.replace(fold=1).astimezone(UTC)
 
 
-class PlannedEventStatus(
-    Shape,
-    json_schema_extra=rules(
-        rule(
-            "!has(oldSelf.started) || (has(self.started) && self.started == oldSelf.started)",
-            "a start is not taken back",
-            path=".started",
-        ),
-    ),
-):
+class PlannedEventStatus(Shape):
     """Where the event stands. Condition: Accepted."""
 
     observed_generation: Annotated[int, Field(ge=0)] = 0
@@ -217,6 +208,12 @@ KIND = CustomKind(
             "!has(oldSelf.status) || !has(oldSelf.status.started) || self.spec == oldSelf.spec",
             "an event that has begun does not change: delete it to end it",
             path=".spec",
+        ),
+        rule(
+            "!has(oldSelf.status) || !has(oldSelf.status.started) || "
+            "(has(self.status) && has(self.status.started) && self.status.started == oldSelf.status.started)",
+            "a start is not taken back",
+            path=".status",
         ),
     ),
 )
