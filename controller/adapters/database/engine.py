@@ -8,6 +8,9 @@ works behind a pooler.
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import event, text
@@ -49,10 +52,8 @@ def engine_for(place: Place, *, read_only: bool) -> AsyncEngine:
     """The engine of a place; connects only when used."""
     match place:
         case SQLitePlace(path=path):
-            mode = "ro" if read_only else "rwc"
-            uri = f"file:{_escaped(str(path.absolute()))}?mode={mode}&uri=true"
             engine = create_async_engine(
-                f"sqlite+aiosqlite:///{uri}",
+                f"sqlite+aiosqlite:///{uri_of(path, read_only=read_only)}&uri=true",
                 hide_parameters=True,
                 pool_size=4,
                 max_overflow=0,
@@ -86,8 +87,19 @@ async def prepare(connection: AsyncConnection) -> None:
         await connection.execute(text(SET_LOCAL))
 
 
-def _escaped(path: str) -> str:
-    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+def uri_of(path: Path, *, read_only: bool) -> str:
+    """A file as SQLite's URI; a reader never makes it."""
+    escaped = str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    return f"file:{escaped}?mode={'ro' if read_only else 'rwc'}"
+
+
+def probe(path: Path, *, read_only: bool) -> None:
+    """Open the file once and close it; raises sqlite3.Error when it cannot be opened or is no database.
+
+    Without it the same error would come from a driver's thread that may outlive the event loop and complain about it.
+    """
+    with closing(sqlite3.connect(uri_of(path, read_only=read_only), uri=True)) as connection:
+        connection.execute("PRAGMA schema_version").fetchone()
 
 
 def _writer_connects(dbapi_connection: Any, _record: object) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from uuid import uuid4
 
-from controller.adapters.database.engine import ANSWER_WITHIN, engine_for, prepare, writing
+from controller.adapters.database.engine import ANSWER_WITHIN, engine_for, prepare, probe, writing
 from controller.adapters.database.failures import FAILURES, failure
 from controller.adapters.database.lock import FileLock
 from controller.adapters.database.schema import migrate, refuse_other
@@ -34,6 +35,8 @@ async def open_database(
     lock = locked(place) if not read_only else None
     engine = engine_for(place, read_only=read_only)
     try:
+        if isinstance(place, SQLitePlace):
+            await asyncio.to_thread(probe, place.path, read_only=read_only)
         if read_only:
             async with engine.connect() as connection:
                 await connection.run_sync(refuse_other)
