@@ -183,6 +183,7 @@ def cut_off(rng: Rng) -> Made:
 def not_the_api(rng: Rng) -> Made:
     which, number = pick(rng, *ANY, "everything"), int(rng.integers(1 << 30))
     noise = np.random.default_rng(number)
+    shape = pick(noise, {}, "x", 1, [1], [[]])
     text: bytes = pick(
         noise,
         noise.bytes(50),
@@ -190,7 +191,7 @@ def not_the_api(rng: Rng) -> Made:
         json.dumps(int(noise.integers(100))).encode(),
         json.dumps({"status": "error", "errorType": "internal", "error": "x"}).encode(),
         json.dumps({"status": "success", "data": pick(noise, None, [], {}, "x", 3, {"resultType": "matrix"})}).encode(),
-        json.dumps({"status": "success", "data": {"resultType": "matrix", "result": pick(noise, {}, "x", 1, [1], [[]])}}).encode(),
+        json.dumps({"status": "success", "data": {"resultType": "matrix", "result": shape}}).encode(),
         b'{"status":"success","data":' * 3_000,
     )  # fmt: skip
     return f"{which} says {text[:60]!r} ({number % 97})", whole(which, lambda reply: Reply(200, text))

@@ -63,6 +63,10 @@ class Connection:
             raise BadSettings("a basic login needs username and password file", "set both or none")
         if self.key_file and not self.certificate_file:
             raise BadSettings("prometheus has a client key without its certificate", "set the certificate file too")
+        if self.trust.look_back < 2 * self.trust.scrape_interval:
+            raise BadSettings(
+                "the look-back is shorter than two scrapes", "set it to the longest rate window, 5m or more"
+            )
         if self.tenant is not None and (not self.tenant.isprintable() or not self.tenant.isascii() or not self.tenant):
             raise BadSettings("prometheus.tenant is not a header value", "use printable ASCII")
 

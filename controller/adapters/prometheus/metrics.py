@@ -126,7 +126,10 @@ class PrometheusMetrics:
             return self._pulse[1]
 
     def _ask_pulse(self) -> Pulse:
-        body = self._ask(lambda client: client.custom_query(pulse_query(self._connection)))
+        try:
+            body = self._ask(lambda client: client.custom_query(pulse_query(self._connection)))
+        except BadQuery as error:
+            raise Unanswered("the selector in prometheus.pulse is refused: correct it") from error
         found = {sample.labels.get("pulse", ""): sample for sample in samples_of(body)}
         age, scrapes = found.get("age"), found.get("scrapes")
         return Pulse(
@@ -219,9 +222,10 @@ def pulse_query(connection: Connection) -> str:
     """
     trust = connection.trust
     window, two = round(trust.look_back.total_seconds()), max(1, round(2 * trust.scrape_interval.total_seconds()))
+    offset = f" offset {window - two}s" if window > two else ""
     parts = {
         "age": f"time() - max(timestamp({connection.pulse}))",
         "scrapes": f"max(count_over_time({connection.pulse}[{window}s]))",
-        "oldest": f"max(count_over_time({connection.pulse}[{two}s] offset {max(0, window - two)}s))",
+        "oldest": f"max(count_over_time({connection.pulse}[{two}s]{offset}))",
     }
     return " or ".join(f'label_replace({part}, "pulse", "{name}", "", "")' for name, part in parts.items())
