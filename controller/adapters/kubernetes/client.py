@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 import aiohttp
 import stamina
 from kubernetes.aio.client import ApiClient
+from kubernetes.aio.client.rest import RESTClientObject
 
 from controller.adapters.kubernetes.answers import (
     REMEDY_DOWN,
@@ -52,6 +53,15 @@ def path_of(kind: ResourceKind, namespace: str | None, name: str = "", subresour
     return "/" + "/".join(quote(segment, safe="") for segment in segments)
 
 
+class Once(RESTClientObject):
+    """The library's connection pool, with aiohttp kept from sending PUT and DELETE again when a connection breaks."""
+
+    def _create_pool_manager(self) -> aiohttp.ClientSession:
+        session = super()._create_pool_manager()
+        session._retry_connection = False  # there is no public switch; a test counts what is sent
+        return session
+
+
 class Api:
     """An ApiClient with manners. Belongs to the event loop it was opened in."""
 
@@ -62,7 +72,9 @@ class Api:
     @classmethod
     async def open(cls, connection: Connection) -> Api:
         """Read the configuration; nothing is sent yet. Raises `BadSettings`."""
-        made = ApiClient(await configuration(connection))
+        read = await configuration(connection)
+        made = ApiClient(read)
+        made.rest_client = Once(read)
         made.user_agent = connection.user_agent
         return cls(made, connection)
 

@@ -19,6 +19,9 @@ from controller.errors import BadSettings
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
+SHAPES = (AttributeError, KeyError, TypeError)
+"""What the library runs into when a kubeconfig is YAML of another shape."""
+
 
 @dataclass(frozen=True, slots=True)
 class Connection:
@@ -38,7 +41,7 @@ async def configuration(connection: Connection) -> client.Configuration:
             return in_cluster(SERVICE_ACCOUNT, os.environ)
         path = str(connection.kubeconfig or os.environ.get("KUBECONFIG") or config.KUBE_CONFIG_DEFAULT_LOCATION)
         return await from_kubeconfig(path, connection.context)
-    except (config.ConfigException, OSError, yaml.YAMLError) as cause:
+    except (config.ConfigException, OSError, yaml.YAMLError, *SHAPES) as cause:
         raise BadSettings(
             f"The API server's address could not be read: {cause}",
             "Name a kubeconfig and context that exist, or run inside a pod with a service account.",
