@@ -13,9 +13,9 @@ from controller.api.manifest import to_yaml
 from controller.api.reference import page
 from controller.api.rights import CLUSTER, OBSERVE, own, rules_for
 from controller.api.v1alpha1.kinds import KINDS
+from controller.core import preset_page
 from remediations.registry import shipped
 from runbooks.load import library
-
 
 LEASE = "LEASE-NAME"
 """Stands in the rules of our own namespace for the name that the chart puts there."""
@@ -28,6 +28,7 @@ def main(chart: Path) -> None:
     reference = chart.parent.parent / "docs/reference"
     if reference.is_dir():
         (reference / "crds.md").write_text(page())
+        (reference / "metrics-presets.md").write_text(preset_page.page())
 
 
 def rights() -> dict[str, str]:

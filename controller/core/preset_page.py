@@ -1,0 +1,76 @@
+"""The reference page of the presets:
+
+what each needs and the exact queries it asks. Written from the code, compared by a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from controller.core.presets import PRESETS, Naming, Preset
+
+WINDOW = timedelta(minutes=5)
+QUANTILE = 0.99
+
+INTRODUCTION = """\
+# Metrics presets
+
+<!-- Written by make crds from controller/core/presets.py. Do not edit. -->
+
+A ServicePolicy names one under `metrics.preset`, or gives queries of its own under `metrics.signals`. A preset asks
+for the whole fleet at once and matches the answer to the workloads that exist: no name of a namespace, workload or
+label is ever put into a query. Windows (5 min here) and the quantile are numbers from the settings and the policy.
+
+The share of errors is failures divided by load, per workload, and only where there was load: without requests it is
+unknown, not zero. A service that never failed answers zero failures as long as its load is known. A label set that
+names no known workload, or more than one, is left out. Pods that are gone are matched by how their kind names pods;
+names that were cut for length are not matched.
+
+What is not covered: the pulse (below) sees that a *server* stopped scraping, not that one target did. A target that
+vanishes keeps its last rate for at most one window, then its signals are missing.
+
+## Trust
+
+| problem | when |
+|---|---|
+| `missing` | the answer, the newest value or the pulse is empty |
+| `stale` | a sample, or the newest scrape of the pulse, is older than two scrapes |
+| `gapped` | a hole of more than two scrapes within the last look-back |
+| `recovering` | fewer than 90 % of the scrapes of one look-back are there, or none at its beginning |
+| `partial`, `warned` | the server answered with `warnings` (`PromQL warning:` is `warned` only; `infos` are neither) |
+| `duplicate` | a series came twice, or twins (`replica_labels`) differ by more than 10 % |
+| `not-finite` | NaN or an infinity was left out |
+| `reset` | a rate below zero, or a share outside of 0–1 |
+| `clock-skew` | the server's clock is more than 30 s off ours, or samples lie in the future |
+
+Any of them: the value is not judged, and nothing is done on its word. The *pulse* is one query on the scraped series
+`up` (setting `pulse`), at most once per scrape interval: its age, how many scrapes the look-back holds, and whether
+its beginning holds one. It is plain PromQL and works on Prometheus, Thanos and Mimir alike. With several shards behind
+one address, name series of a target you rely on, such as `up{job="kube-state-metrics"}`; without `up` (metrics that
+are pushed), name any series that is always there.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    return INTRODUCTION + "".join(line for preset in PRESETS.values() for line in section(preset))
+
+
+def section(preset: Preset) -> Iterator[str]:
+    """One preset: needs, labels, queries."""
+    yield f"\n## {preset.name}\n\nNeeds {preset.needs}.\n\nFound by {found_by(preset.naming)}.\n"
+    queries = {
+        f"load ({preset.load_unit})": preset.load(WINDOW),
+        "failures (requests/s)": preset.failures(WINDOW),
+        "latency (s)": preset.latency(WINDOW, QUANTILE),
+    }
+    for title, query in queries.items():
+        yield f"\n{title}:\n\n```promql\n{query}\n```\n" if query else f"\n{title.partition(' ')[0]}: none.\n"
+
+
+def found_by(naming: Naming) -> str:
+    """The labels in words."""
+    names = [f"`{label}`" + (f" ({kind})" if kind else "") for label, kind in naming.names]
+    names += [f"`{label}` (by its owner)" for label in naming.pods]
+    return f"{' or '.join(f'`{label}`' for label in naming.namespaces)} with {', else '.join(names)}"
