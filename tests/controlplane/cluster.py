@@ -113,6 +113,19 @@ class ControlPlane:
         aside = path.with_name(f"account-{namespace}-{name}-via-{server.rpartition(':')[2]}.yaml")
         return redirected(path, aside, server, authority or self.ca)
 
+    def admin_by_token(self) -> Path:
+        """A kubeconfig of an administrator that reaches through a proxy: default/admin, cluster-admin, by token."""
+        binding = {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": "admin-by-token"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+            "subjects": [{"kind": "ServiceAccount", "namespace": "default", "name": "admin"}],
+        }
+        if self.api.find("rbac.authorization.k8s.io/v1", "clusterrolebindings", "admin-by-token") is None:
+            self.api.create(binding)
+        return self.service_account_kubeconfig("default", "admin")
+
     def token(self, namespace: str, name: str) -> str:
         """A token of a ServiceAccount that exists, valid for an hour."""
         asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}

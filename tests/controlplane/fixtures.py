@@ -18,6 +18,8 @@ from tests.controlplane.errors import MissingTool
 from tests.controlplane.exporter import Exporter
 from tests.controlplane.postgres import Postgres
 from tests.controlplane.prometheus import History, Prometheus
+from tests.controlplane.proxy import ApiServerProxy, PrometheusProxy
+from tests.controlplane.slack import SlackServer
 from tests.controlplane.workloads import Workloads
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ T = TypeVar("T")
 REAL = frozenset(
     {
         "alertmanager",
+        "apiserver_proxy",
         "chromium",
         "control_plane",
         "exporter",
@@ -36,7 +39,9 @@ REAL = frozenset(
         "postgres",
         "postgres_url",
         "prometheus",
+        "prometheus_proxy",
         "prometheus_with",
+        "slack_server",
         "workloads",
     }
 )
@@ -163,3 +168,25 @@ def chromium() -> "Iterator[Browser]":
     need(browser.program)
     with browser.browser() as started:
         yield started
+
+
+@pytest.fixture
+def slack_server() -> Iterator[SlackServer]:
+    made = SlackServer()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def apiserver_proxy(control_plane: ControlPlane) -> Iterator[ApiServerProxy]:
+    with folder("apiserver-proxy") as path:
+        made = ApiServerProxy(control_plane.admin_by_token(), control_plane.ca_file, control_plane.server, path)
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def prometheus_proxy(prometheus: Prometheus) -> Iterator[PrometheusProxy]:
+    made = PrometheusProxy(prometheus.url)
+    yield made
+    made.close()

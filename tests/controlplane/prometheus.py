@@ -103,6 +103,7 @@ class Prometheus:
         self.ca_file: Path | None = None
         self.client: Pair | None = None
         self._history = history
+        self._source = f'job="job-0",instance="{_host(targets[0])}"' if targets else 'job="job-0",instance="none"'
         self._session = requests.Session()
         self._session.trust_env = False
         folder.mkdir(parents=True, exist_ok=True)
@@ -218,7 +219,7 @@ class Prometheus:
     def _import(self) -> None:
         text = self.folder / "history.txt"
         with text.open("w") as out:
-            out.writelines(history_lines(self._history, time.time()))
+            out.writelines(history_lines(self._history, time.time(), self._source))
         command = [
             str(program("promtool")),
             "tsdb",
@@ -234,9 +235,12 @@ class Prometheus:
             raise FixtureError(f"promtool ended with {done.returncode}: {done.stderr[-2000:]}{done.stdout[-2000:]}")
 
 
-def history_lines(histories: Sequence[History], now: float) -> Iterator[str]:
-    """OpenMetrics text of what the exporter would have shown, up to one step before `now`."""
-    tables = [_table(history, now) for history in histories]
+def history_lines(histories: Sequence[History], now: float, source: str) -> Iterator[str]:
+    """OpenMetrics text of what the exporter would have shown, up to one step before `now`.
+
+    `source` are the labels job and instance of the exporter, so that the Deployment's series go on as the same ones.
+    """
+    tables = [_table(history, now, source) for history in histories]
     for name, kind in _FAMILIES.items():
         yield f"# TYPE {name} {kind}\n"
         for table in tables:
@@ -263,7 +267,7 @@ def _family(series: str) -> str:
     return name
 
 
-def _table(history: History, now: float) -> list[_Series]:
+def _table(history: History, now: float, source: str) -> list[_Series]:
     """The series of one service: counters of one pod that is gone by now, gauges of the Deployment."""
     drawn = np.random.default_rng(history.seed)
     times = np.arange(now - history.days * 86_400, now - history.step, history.step)
@@ -272,7 +276,7 @@ def _table(history: History, now: float) -> list[_Series]:
     asked = drawn.poisson(np.maximum(expected, 0)).astype(np.float64)
     failed = drawn.binomial(asked.astype(np.int64), traffic.errors).astype(np.float64)
     total, bad = _summed(asked), _summed(failed)
-    service = f'namespace="{history.namespace}",deployment="{history.deployment}"'
+    service = f'namespace="{history.namespace}",deployment="{history.deployment}",{source}'
     pod = f'{service},pod="{history.deployment}-before-now"'
     series: list[_Series] = [
         (f'http_requests_total{{{pod},code="200"}}', times, total - bad),

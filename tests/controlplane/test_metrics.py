@@ -18,6 +18,7 @@ RATIO = (
     'sum(rate(http_requests_total{{namespace="{0}", code=~"5.."}}[5s]))'
     ' / sum(rate(http_requests_total{{namespace="{0}"}}[5s]))'
 )
+MEDIAN = 'histogram_quantile(0.5, sum by (le) (rate(http_request_duration_seconds_bucket{{namespace="{0}"}}[5s])))'
 
 
 def test_errors_come_with_the_broken_pods_and_go_with_them(
@@ -76,11 +77,7 @@ def test_a_starting_pod_is_asked_nothing(workloads: Workloads, exporter: Exporte
     ("tag", "promql"),
     [
         ("v1-errors", 'sum(rate(http_requests_total{{namespace="{0}",code="500"}}[5s])) > 5'),
-        (
-            "v1-slow",
-            "histogram_quantile(0.5, sum by (le) "
-            '(rate(http_request_duration_seconds_bucket{{namespace="{0}"}}[5s]))) > 0.3',
-        ),
+        ("v1-slow", MEDIAN + " > 0.3"),
         ("v1-oom-256Mi", 'container_memory_working_set_bytes{{namespace="{0}"}} >= 100e6'),
         ("v1-oom-256Mi", 'kube_pod_container_status_last_terminated_reason{{namespace="{0}",reason="OOMKilled"}}'),
         ("v1-nopull", 'kube_pod_container_status_waiting_reason{{namespace="{0}",reason="ImagePullBackOff"}}'),
