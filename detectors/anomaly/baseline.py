@@ -4,16 +4,16 @@ The band is median ± 3 robust standard deviations (1.4826 · MAD; Hampel 1974, 
 Robust Estimation") of the recent past, without the newest points, which may belong to the trouble, and without the
 points that were judged abnormal before.
 
-p answers "how likely is a value at least this high on a normal day?" and is the *larger* of two tail probabilities,
-one for each innocent explanation, so that it is small only when neither holds (an intersection–union test; Berger
-1982, "Multiparameter Hypothesis Testing and Acceptance Sampling"):
+p answers "how likely is a value at least this high on a normal day?" and is the *larger* of two tail probabilities, one
+for each innocent explanation, so that it is small only when neither holds (an intersection–union test; Berger 1982,
+"Multiparameter Hypothesis Testing and Acceptance Sampling"):
 
 - the service's own fluctuation: the tail of Student's t with 4 degrees of freedom at the robust z. Its tails are
-heavier than the normal's because error shares come in bursts; with fewer degrees nothing would ever be significant. -
-counting noise, where the number of requests is known: n requests at a rate no higher than the band's centre give k or
-more failures with probability at most exp(−n · KL(k/n ‖ rate)) (Chernoff; Hoeffding 1963, theorem 1).
+  heavier than the normal's because error shares come in bursts; with fewer degrees nothing would ever be significant.
+- counting noise, where the number of requests is known: n requests at a rate no higher than the band's centre give k
+  or more failures with probability at most exp(−n · KL(k/n ‖ rate)) (Chernoff; Hoeffding 1963, theorem 1).
 
-It holds for one look. Looks overlap, and p is not calibrated against labels; `limits` in docs/explanation say what
+It holds for one look. Looks overlap, and p is not calibrated against labels; docs/explanation/detection.md says what
 that means.
 """
 
