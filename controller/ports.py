@@ -381,7 +381,10 @@ class Clock(Protocol):
         ...
 
     def every(self, name: str, period: timedelta, job: Callable[[], Awaitable[None]]) -> None:
-        """Run `job` each period, never twice at once; its errors are logged and do not end the schedule."""
+        """Run `job` at the start and then each period, never twice at once, late runs as one.
+
+        Its errors are logged and do not end the schedule. A name serves once (ValueError); after the start it may be added as well.
+        """
         ...
 
     async def start(self) -> None:
