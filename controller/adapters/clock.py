@@ -31,7 +31,7 @@ def wall_clock() -> datetime:
     return datetime.now(UTC)
 
 
-class WallClock:
+class SystemClock:
     """A Clock in real time."""
 
     def __init__(self, wall: Callable[[], datetime] = wall_clock, watch: float = WATCH) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from controller.adapters.clock import WallClock, wall_clock
+from controller.adapters.clock import SystemClock, wall_clock
 from controller.ports import Clock
 from tests.contracts.clock_contract import ClockContract, Stage, recorder
 
@@ -22,10 +22,10 @@ class WallStage:
             await asyncio.sleep(0.005)
 
 
-class TestWallClock(ClockContract):
+class TestSystemClock(ClockContract):
     @pytest.fixture
     async def stage(self) -> AsyncIterator[Stage]:
-        clock = WallClock()
+        clock = SystemClock()
         yield WallStage(clock)
         await clock.close()
 
@@ -37,7 +37,7 @@ class TestWallClock(ClockContract):
         def wall() -> datetime:
             return wall_clock() + offset
 
-        clock = WallClock(wall, watch=0.01)
+        clock = SystemClock(wall, watch=0.01)
         stage, runs = WallStage(clock), list[str]()
         clock.every("hourly", timedelta(hours=1), recorder(runs, "hourly"))
         with capture_logs() as logs:
