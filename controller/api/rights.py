@@ -18,6 +18,7 @@ from remediations.registry import Registry, rights_for
 from runbooks.schema import Runbook
 
 READ: Final = ("get", "list", "watch")
+SEE: Final = ("list", "watch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +38,13 @@ class Rule:
 
 
 OBSERVE: Final = (
-    Rule(
-        "apps", ("daemonsets", "deployments", "replicasets", "statefulsets"), READ, "the workloads and their versions"
-    ),
-    Rule("", ("pods",), READ, "what crash-loops, is killed for memory, cannot pull its image"),
-    Rule("autoscaling", ("horizontalpodautoscalers",), READ, "who else moves the replicas"),
-    Rule("policy", ("poddisruptionbudgets",), READ, "what may not be disrupted"),
-    Rule(GROUP, ("plannedevents", "remediations", "runbooks", "servicepolicies"), READ, "what people have written"),
-    Rule(GROUP, ("remediations",), ("create",), "puts a plan before people"),
+    Rule("apps", ("daemonsets", "deployments", "statefulsets"), READ, "the workloads"),
+    Rule("apps", ("replicasets",), SEE, "their versions"),
+    Rule("", ("pods",), SEE, "what crash-loops, is killed for memory, cannot pull its image"),
+    Rule("autoscaling", ("horizontalpodautoscalers",), ("list",), "who else moves the replicas"),
+    Rule("policy", ("poddisruptionbudgets",), ("list",), "what may not be disrupted"),
+    Rule(GROUP, ("plannedevents", "runbooks", "servicepolicies"), SEE, "what people have written"),
+    Rule(GROUP, ("remediations",), (*READ, "create"), "puts a plan before people, and waits for their answer"),
     Rule(
         GROUP,
         ("plannedevents/status", "remediations/status", "runbooks/status", "servicepolicies/status"),
@@ -56,17 +56,16 @@ OBSERVE: Final = (
 """In every watched namespace. Nothing here changes a workload."""
 
 CLUSTER: Final = (
-    Rule("", ("namespaces",), READ, "which namespaces there are, and the pause annotation on them"),
-    Rule(GROUP, ("automationpauses", "clusterrunbooks"), READ, "the kill switch, and the runbooks of administrators"),
+    Rule("", ("namespaces",), ("get",), "the pause annotation on them"),
+    Rule("", ("services",), ("get",), "what Prometheus, the database and admission webhooks run on: never targets"),
     Rule(
         "admissionregistration.k8s.io",
         ("mutatingwebhookconfigurations", "validatingwebhookconfigurations"),
-        READ,
+        ("list",),
         "which services answer admission: never targets",
     ),
-    Rule("", ("services",), ("get",), "what Prometheus, the database and admission webhooks run on: never targets"),
-    Rule(GROUP, ("automationpauses",), ("create", "delete"), "the kill switch in Slack, on the page and by annotation"),
-    Rule(GROUP, ("clusterrunbooks/status",), ("patch",), "says what became of them"),
+    Rule(GROUP, ("automationpauses",), ("create", "delete", "list"), "the kill switch, in Slack and on the page too"),
+    Rule(GROUP, ("clusterrunbooks",), SEE, "the runbooks of administrators"),
     Rule("authentication.k8s.io", ("tokenreviews",), ("create",), "who is asking"),
     Rule("authorization.k8s.io", ("subjectaccessreviews",), ("create",), "may they"),
 )

@@ -28,7 +28,6 @@ BOOKS = {
     ("events.k8s.io/events", "create"), ("events.k8s.io/events", "patch"),
     ("trimtab.dev/remediations", "create"),
     *((f"trimtab.dev/{kind}/status", "patch") for kind in STATUSES),
-    ("trimtab.dev/clusterrunbooks/status", "patch"),
     ("trimtab.dev/automationpauses", "create"), ("trimtab.dev/automationpauses", "delete"),
     ("authentication.k8s.io/tokenreviews", "create"), ("authorization.k8s.io/subjectaccessreviews", "create"),
 }  # fmt: skip
