@@ -422,6 +422,12 @@ def hostile() -> Tale:
     return tale.answered(Verdict.REJECT, by=evil, reason=evil)
 
 
+def renamed(tale: Tale, id: str) -> Tale:
+    """The same events under another name."""
+    events = [replace(event, incident=id) if isinstance(event, Opened) else event for event in tale.events]
+    return Tale(id, tale.workload, events)
+
+
 def cold_start() -> Confidence:
     """Nothing is known yet."""
     return measured(Tally(), Tally(), 0.99, 0.93)
