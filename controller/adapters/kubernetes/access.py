@@ -1,6 +1,7 @@
 """The Access port on a real API server: TokenReview, SubjectAccessReview, SelfSubjectAccessReview.
 
-Promises that only the server's own, explicit yes is a yes. Reviews are asked by POST and store nothing.
+Promises that only the server's own, explicit yes is a yes; a review that is itself refused raises `Denied`. Reviews are
+asked by POST and store nothing.
 """
 
 from __future__ import annotations

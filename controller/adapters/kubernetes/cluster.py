@@ -8,7 +8,7 @@ executor's last look at the pause and the write stands at most one short read, n
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -18,7 +18,7 @@ from controller.adapters.kubernetes.client import JSON_PATCH, MERGE_PATCH, READ_
 from controller.adapters.kubernetes.patch import adds, locked
 from controller.adapters.kubernetes.selectors import query_of, selects
 from controller.adapters.kubernetes.settle import Unsettled, reread, settled
-from controller.errors import ApiUnavailable, TrimtabError
+from controller.errors import ApiUnavailable, Denied, KindUnknown, TrimtabError
 from controller.failpoints import around
 from controller.ports import ResourceKind
 from detectors.series import Workload
@@ -176,14 +176,16 @@ class KubernetesCluster:
             found = await self._object(kind, workload, attempts=1, seconds=LAST_LOOK_SECONDS)
         except ApiUnavailable as error:
             return Unknown(f"Nothing was sent: {error}", retry_after=_after(error))
-        except TrimtabError as error:
-            return Refused(type(error).__name__, str(error))
+        except Denied as error:
+            return Refused("Forbidden", str(error))
+        except KindUnknown as error:
+            return Refused("KindUnknown", str(error))
         return Gone(f"{workload.key} is not there") if found is None else found
 
     async def _around(self, workload: Workload, found: Object, began: datetime) -> World:
         selector = found["spec"].get("selector")
         uid = found["metadata"]["uid"]
-        replica_sets, pods, budgets, autoscalers = await asyncio.gather(
+        replica_sets, pods, budgets, autoscalers = await together(
             self._selected(kinds.REPLICA_SETS, workload, selector if workload.kind == "Deployment" else None),
             self._selected(kinds.PODS, workload, selector),
             self._listed(kinds.BUDGETS, workload),
@@ -210,6 +212,15 @@ class KubernetesCluster:
 
     async def _listed(self, kind: ResourceKind, workload: Workload) -> tuple[Object, ...]:
         return (await self._api.list(kind, workload.namespace))[1]
+
+
+async def together(*reads: Awaitable[tuple[Object, ...]]) -> list[tuple[Object, ...]]:
+    """All of them at once; when one fails its error, but not before the others have ended."""
+    answers = await asyncio.gather(*reads, return_exceptions=True)
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+    return [answer for answer in answers if not isinstance(answer, BaseException)]
 
 
 def unknown_kind(workload: Workload) -> Refused:
