@@ -6,7 +6,7 @@ Pure readings of `status`; a pod that is being deleted counts as not ready, beca
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from remediations.cluster import Object
@@ -16,6 +16,8 @@ IMAGE_PULL = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
 )
 OOM = "OOMKilled"
+JUST_NOW = timedelta(minutes=1)
+"""How long after a crash a container that runs again still counts as crash-looping."""
 
 
 def ready(pod: Object) -> bool:
@@ -38,17 +40,25 @@ def containers(pod: Object, *, init: bool = True) -> tuple[dict[str, Any], ...]:
     return first + tuple(status.get("containerStatuses") or ())
 
 
-def crash_looping(pod: Object) -> bool:
-    """A container waits in CrashLoopBackOff, or has just ended badly after it was restarted before."""
-    return any(_crashes(container) for container in containers(pod))
+def crash_looping(pod: Object, now: datetime | None = None) -> bool:
+    """A container waits in CrashLoopBackOff, or has ended badly after it was restarted before.
+
+    With `now` also one that runs again but ended badly within the last minute: between two crashes it is no better.
+    """
+    return any(_crashes(container, now) for container in containers(pod))
 
 
-def _crashes(container: dict[str, Any]) -> bool:
+def _crashes(container: dict[str, Any], now: datetime | None) -> bool:
     state = container.get("state") or {}
     if (state.get("waiting") or {}).get("reason") == CRASH_LOOP:
         return True
-    ended = state.get("terminated") or {}
-    return bool(ended.get("exitCode", 0) != 0 and container.get("restartCount", 0) > 0)
+    if not container.get("restartCount", 0):
+        return False
+    if (state.get("terminated") or {}).get("exitCode", 0) != 0:
+        return True
+    last = (container.get("lastState") or {}).get("terminated") or {}
+    ended = instant(last.get("finishedAt"))
+    return now is not None and bool(last.get("exitCode")) and ended is not None and now - ended <= JUST_NOW
 
 
 def image_pull_failing(pod: Object) -> bool:
@@ -75,9 +85,9 @@ def _killed_for_memory(container: dict[str, Any], since: datetime | None) -> boo
     return False
 
 
-def failing(pod: Object) -> bool:
-    """It crash-loops or cannot pull its image."""
-    return crash_looping(pod) or image_pull_failing(pod)
+def failing(pod: Object, now: datetime | None = None) -> bool:
+    """It crash-loops (see there for `now`) or cannot pull its image."""
+    return crash_looping(pod, now) or image_pull_failing(pod)
 
 
 def instant(text: str | None) -> datetime | None:

@@ -65,7 +65,7 @@ def living(world: World) -> tuple[Object, ...]:
 def _objects(world: World, now: datetime) -> Iterator[tuple[str, Value]]:
     pods = living(world)
     for name, count in (
-        ("crashLooping", sum(map(crash_looping, pods))),
+        ("crashLooping", sum(crash_looping(pod, now) for pod in pods)),
         ("imagePull", sum(map(image_pull_failing, pods))),
     ):
         yield f"objects.{name}.count", count
@@ -105,7 +105,7 @@ def _rollout(world: World, now: datetime) -> Iterator[tuple[str, Value]]:
         age = max(timedelta(), now - created)
         yield "changes.rollout.age", age
         yield "changes.rollout.recent", age < RECENT
-    bad = [pod for pod in living(world) if failing(pod) or oom_killed(pod, now - RECENT)]
+    bad = [pod for pod in living(world) if failing(pod, now) or oom_killed(pod, now - RECENT)]
     if bad:
         newest = str(versions[0]["metadata"]["uid"])
         yield "changes.rollout.onlyNewFails", all(controlled_by(pod, newest) for pod in bad)

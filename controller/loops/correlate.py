@@ -52,7 +52,7 @@ async def updated(rooms: Rooms, incident: Incident, seen: Seen) -> Incident:
     codes = {symptom.code for symptom in seen.symptoms}
     if codes != {symptom.code for symptom in incident.symptoms} or str(seen.data) != incident.data:
         events.append(Observed(now, seen.symptoms, plain(seen.evidence), str(seen.data)))
-    if seen.symptoms and tuple(c.name for c in seen.causes) != tuple(c.name for c in incident.causes):
+    if seen.causes and [cause.name for cause in seen.causes[:1]] != [cause.name for cause in incident.causes[:1]]:
         events.append(Diagnosed(now, seen.causes))
     if events:
         incident = await rooms.journal.record(incident, events, now)

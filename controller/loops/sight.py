@@ -36,6 +36,8 @@ BREAKER_SHARE, BREAKER_COUNT, CLEAN_ROUNDS = 0.40, 5, 2
 """More than this share *and* at least so many workloads anomalous at once: the observer may be what broke (S14)."""
 SURE_OF_OBJECTS, SURE_OF_ALERTS = 0.99, 0.90
 """How sure an object's own state makes us that something is wrong, and an alert that others wrote."""
+SYMPTOM_HOLDS = timedelta(seconds=20)
+"""How long a symptom that comes and goes stays one."""
 WEBHOOK_HOLDS = timedelta(minutes=10)
 """How long an alert by webhook counts without being repeated."""
 
@@ -83,6 +85,7 @@ class Sight:
         self._told = Assigned({}, ())
         self._webhook: dict[frozenset[tuple[str, str]], tuple[datetime, Alert]] = {}
         self._anomalous: dict[Workload, bool] = {}
+        self._held: dict[Workload, dict[str, tuple[datetime, Symptom]]] = {}
         self._dirty_rounds_ago = CLEAN_ROUNDS
         self._suspicion = ""
 
@@ -137,7 +140,7 @@ class Sight:
         errors = judged.answer if judged is not None else None
         evidence = observe(world, self._alerts_of(workload), errors, now)
         data = self._health(workload, trouble, now)
-        found = symptoms(evidence)
+        found = self._hold(workload, symptoms(evidence), now)
         self._anomalous[workload] = bool(found)
         change = rollout(world) if evidence.get("changes.rollout.recent") is True else None
         return Seen(
@@ -151,10 +154,18 @@ class Sight:
             changes=(change,) if change is not None else (),
             abnormal=certainty(found, errors),
             healthy=healthy_now(world, now, self._settings.duration(self._settings.healthy_revision_seconds))
-            if data.healthy and not found
+            if not trouble and not found
             else None,
             errors=errors,
         )
+
+    def _hold(self, workload: Workload, found: tuple[Symptom, ...], now: datetime) -> tuple[Symptom, ...]:
+        """The present symptoms and those that were there a moment ago: pods flap between two crashes."""
+        held = self._held.get(workload, {})
+        kept = {code: (at, symptom) for code, (at, symptom) in held.items() if now - at < SYMPTOM_HOLDS}
+        kept.update({symptom.code: (now, symptom) for symptom in found})
+        self._held[workload] = kept
+        return tuple(symptom for _, symptom in kept.values())
 
     def _alerts_of(self, workload: Workload) -> tuple[Alert, ...] | None:
         """The alerts that name it, once each; None when nobody could be asked and nobody told."""
