@@ -10,8 +10,9 @@ from pathlib import Path
 
 from controller.api.crd import HEADER, template
 from controller.api.manifest import to_yaml
-from controller.api.reference import page
+from controller.api.reference import page as reference_page
 from controller.api.rights import CLUSTER, OBSERVE, own, rules_for
+from controller.api.rightspage import page as rights_page
 from controller.api.v1alpha1.kinds import KINDS
 from controller.core import preset_page
 from remediations.registry import shipped
@@ -27,7 +28,8 @@ def main(chart: Path) -> None:
     replace(chart / "files/rights", rights())
     reference = chart.parent.parent / "docs/reference"
     if reference.is_dir():
-        (reference / "crds.md").write_text(page())
+        (reference / "crds.md").write_text(reference_page())
+        (reference / "rights.md").write_text(rights_page())
         (reference / "metrics-presets.md").write_text(preset_page.page())
 
 

@@ -35,9 +35,9 @@ def create(api: Api, body: Json, **params: str) -> Json:
 
 
 @pytest.fixture
-def remediation(trimtab: Api, fresh: str) -> Iterator[Json]:
+def remediation(account: Api, fresh: str) -> Iterator[Json]:
     """One that is not decided."""
-    written = create(trimtab, named(REMEDIATION, fresh), **STRICT)
+    written = create(account, named(REMEDIATION, fresh), **STRICT)
     yield written
     assert from_cluster(Remediation, written).spec.decision is None
 
@@ -60,9 +60,9 @@ def test_a_good_object_is_taken_strictly_and_kept_whole(charted: ControlPlane, g
 
 
 @pytest.mark.parametrize("case", IMPOSSIBLE, ids=str)
-def test_what_a_file_may_not_say_the_api_server_refuses_as_well(charted: ControlPlane, trimtab: Api, case: str) -> None:
+def test_what_a_file_may_not_say_the_api_server_refuses_as_well(charted: ControlPlane, account: Api, case: str) -> None:
     good, path, value = IMPOSSIBLE[case]
-    api = trimtab if good is REMEDIATION else charted.api
+    api = account if good is REMEDIATION else charted.api
 
     with pytest.raises(ApiError) as refused:
         create(api, spoilt(good, path, value), dryRun="All", **STRICT)
@@ -154,7 +154,7 @@ FIELDS = {
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_what_was_put_before_people_stays_as_it_was(
-    trimtab: Api, charted: ControlPlane, remediation: Json, field: str
+    account: Api, charted: ControlPlane, remediation: Json, field: str
 ) -> None:
     name = remediation["metadata"]["name"]
 
@@ -190,7 +190,7 @@ def test_half_a_decision_is_none(charted: ControlPlane, remediation: Json, wrong
     assert refused.value.code == 422
 
 
-def test_a_status_holds_the_bounds_too(trimtab: Api, remediation: Json) -> None:
+def test_a_status_holds_the_bounds_too(account: Api, remediation: Json) -> None:
     name = remediation["metadata"]["name"]
     good = {
         "route": "Ask",
@@ -198,16 +198,16 @@ def test_a_status_holds_the_bounds_too(trimtab: Api, remediation: Json) -> None:
         "reasons": [{"code": "not-earned", "message": "0.78 < 0.90"}],
     }
 
-    assert trimtab.patch(VERSION, "remediations", name, {"status": good}, "shop", sub="status")["status"] == good
+    assert account.patch(VERSION, "remediations", name, {"status": good}, "shop", sub="status")["status"] == good
     for bad in ({"route": "Sometimes"}, {"target": "t" * 257}, {"reasons": [{"code": "", "message": ""}]}):
         with pytest.raises(ApiError):
-            trimtab.patch(VERSION, "remediations", name, {"status": bad}, "shop", sub="status")
+            account.patch(VERSION, "remediations", name, {"status": bad}, "shop", sub="status")
 
 
-def test_kubectl_shows_policies_and_remediations_as_tables(charted: ControlPlane, trimtab: Api, fresh: str) -> None:
+def test_kubectl_shows_policies_and_remediations_as_tables(charted: ControlPlane, account: Api, fresh: str) -> None:
     create(charted.api, named(POLICY, fresh))
     status: Json = {"target": "Deployment/checkout", "remediation": "Auto ≥0.90", "data": "Healthy", "openIncidents": 1}
-    trimtab.patch(VERSION, "servicepolicies", fresh, {"status": status}, "shop", sub="status")
+    account.patch(VERSION, "servicepolicies", fresh, {"status": status}, "shop", sub="status")
 
     header, row, *_ = charted.kubectl("get", "svcpol", fresh, "-n", "shop").splitlines()
 

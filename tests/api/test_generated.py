@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from controller.api import rightspage
 from controller.api.__main__ import main
 from controller.api.crd import crds
 from controller.api.read import any_from_file
@@ -42,6 +43,10 @@ def test_what_is_no_longer_made_goes(tmp_path: Path) -> None:
 
 def test_the_reference_page_says_what_the_crds_say() -> None:
     assert (ROOT / "docs/reference/crds.md").read_text() == page()
+
+
+def test_the_rights_page_says_what_the_roles_say() -> None:
+    assert (ROOT / "docs/reference/rights.md").read_text() == rightspage.page()
 
 
 @pytest.mark.parametrize(

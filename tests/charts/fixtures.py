@@ -42,7 +42,7 @@ def charted(helm: Helm) -> Iterator[ControlPlane]:
 
 
 @pytest.fixture
-def trimtab(charted: ControlPlane) -> Iterator[Api]:
+def account(charted: ControlPlane) -> Iterator[Api]:
     """The API server as the account of the release that may act in `shop`."""
     api = Api(charted.service_account_kubeconfig("trimtab", "trimtab"))
     yield api

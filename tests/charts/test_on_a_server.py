@@ -213,16 +213,16 @@ GUARDED: dict[str, tuple[Json, str]] = {
 
 
 @pytest.mark.parametrize("operation", PLAIN.values(), ids=PLAIN)
-def test_a_plain_change_passes(trimtab: Api, workload: Json, operation: Json) -> None:
-    assert change(trimtab, workload, operation)["metadata"]["generation"] == 2
+def test_a_plain_change_passes(account: Api, workload: Json, operation: Json) -> None:
+    assert change(account, workload, operation)["metadata"]["generation"] == 2
 
 
 @pytest.mark.parametrize(("operation", "named"), GUARDED.values(), ids=GUARDED)
 def test_s17_the_account_changes_nothing_that_widens_what_a_pod_may(
-    trimtab: Api, workload: Json, operation: Json, named: str
+    account: Api, workload: Json, operation: Json, named: str
 ) -> None:
     with pytest.raises(ApiError, match=f"trimtab may not .*{named}"):
-        change(trimtab, workload, operation)
+        change(account, workload, operation)
 
 
 @pytest.mark.parametrize(("operation", "named"), GUARDED.values(), ids=GUARDED)
@@ -233,7 +233,7 @@ def test_the_same_change_by_a_person_is_theirs_to_make(
 
 
 def test_s17_even_with_the_right_to_it_the_account_creates_nothing_that_runs(
-    charted: ControlPlane, trimtab: Api
+    charted: ControlPlane, account: Api
 ) -> None:
     """Somebody may bind more to the account than the chart does: the policy still holds it."""
     binding = {
@@ -258,7 +258,7 @@ def test_s17_even_with_the_right_to_it_the_account_creates_nothing_that_runs(
 
     for body in bodies:
         with pytest.raises(ApiError, match="trimtab only changes Deployments, StatefulSets and DaemonSets that exist"):
-            trimtab.create(body, "widened")
+            account.create(body, "widened")
     charted.api.delete("v1", "namespaces", "widened")
 
 
@@ -300,9 +300,9 @@ def editor(charted: ControlPlane, fresh: str) -> Iterator[Api]:
 
 
 @pytest.fixture
-def question(trimtab: Api, fresh: str) -> str:
+def question(account: Api, fresh: str) -> str:
     """The name of a Remediation that waits for its answer."""
-    trimtab.create(spoilt(REMEDIATION, "metadata.name", fresh), SHOP)
+    account.create(spoilt(REMEDIATION, "metadata.name", fresh), SHOP)
     return fresh
 
 
@@ -339,23 +339,23 @@ def test_s19_writing_remediations_is_not_approving_them(editor: Api, question: s
     assert refused.value.code == 403
 
 
-def test_s19_trimtab_does_not_answer_its_own_questions(trimtab: Api, charted: ControlPlane, question: str) -> None:
+def test_s19_trimtab_does_not_answer_its_own_questions(account: Api, charted: ControlPlane, question: str) -> None:
     us = "system:serviceaccount:trimtab:trimtab"
     with pytest.raises(ApiError) as refused:
-        answer(trimtab, question, by=us)
+        answer(account, question, by=us)
     assert refused.value.code == 403
 
     with pytest.raises(ApiError):
-        trimtab.create(
+        account.create(
             spoilt(spoilt(REMEDIATION, "metadata.name", f"{question}-x"), "spec.decision", {**DECISION, "by": us}), SHOP
         )
 
 
 def test_s19_an_approver_of_one_namespace_is_none_of_another(
-    charted: ControlPlane, mara: Api, trimtab: Api, fresh: str
+    charted: ControlPlane, mara: Api, account: Api, fresh: str
 ) -> None:
     there = spoilt(spoilt(REMEDIATION, "metadata.name", fresh), "metadata.namespace", ELSEWHERE)
-    trimtab.create(there, ELSEWHERE)
+    account.create(there, ELSEWHERE)
 
     with pytest.raises(ApiError) as refused:
         mara.patch(VERSION, "remediations", fresh, {"spec": {"decision": DECISION}}, ELSEWHERE)
