@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
@@ -124,6 +124,13 @@ class Settings(BaseSettings):
         default="", description="Header a trusted proxy proves itself with; secret `proxy/secret`."
     )
     trusted_proxies: Names = Field(default_factory=list, description="Addresses whose proxy headers count.")
+
+    log_format: Literal["", "json", "console"] = Field(
+        default="", description="`json` or `console`; empty: console on a terminal, JSON elsewhere."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least of the program's log that is written."
+    )
 
     lease_name: str = Field(default="trimtab", description="Name of the Lease.")
     lease_seconds: Seconds = Field(default=15.0, description="A leader silent this long may be replaced.")

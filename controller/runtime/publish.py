@@ -134,8 +134,7 @@ class Publisher:
                 regarding = {
                     "apiVersion": workload.api_version,
                     "kind": workload.kind,
-                    "name": workload.name,
-                    "namespace": workload.namespace,
+                    "metadata": {"name": workload.name, "namespace": workload.namespace},
                 }
                 note = f"{incident.id}: {row.text}"[:1000]
                 warning = reason in ("HandedOver", "NotApplied", "Expired", "Harmful", "Ineffective", "Inconclusive")

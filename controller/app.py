@@ -1,0 +1,257 @@
+"""The composition root: the one place where adapters meet the core.
+
+`open_program` builds one replica from the settings and closes it again; `serve` runs it with its page until a signal
+says stop. The small `open_…` functions give the command line one adapter each. Nothing here decides. Adapters are
+imported where they are built, so that a command pays only for what it uses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from controller.errors import BadSettings
+from controller.settings import Settings
+
+if TYPE_CHECKING:
+    from controller.adapters.kubernetes.config import Connection
+    from controller.adapters.prometheus.connection import Connection as PrometheusConnection
+    from controller.adapters.prometheus.metrics import PrometheusMetrics
+    from controller.ports import Access, Chat, Clock, Leases, Notify, Resources, Store
+    from controller.program import Program
+    from runbooks.schema import Runbook
+
+log = structlog.get_logger(__name__)
+
+STOPS_WITHIN = 2.8
+"""Seconds from the signal to the end, the lease given back."""
+
+
+# One adapter each
+
+
+def connection(settings: Settings) -> Connection:
+    """How to reach the API server."""
+    from controller.adapters.kubernetes.config import Connection
+
+    return Connection(kubeconfig=settings.kubeconfig, context=settings.context or None)
+
+
+def prometheus(settings: Settings) -> PrometheusConnection:
+    """How to reach Prometheus, and what an answer must be to be trusted. Raises BadSettings."""
+    from controller.adapters.prometheus.connection import Connection as PrometheusConnection
+    from controller.core.reading import Trust
+    from controller.loops.fleet import Grid
+
+    folder, basic = settings.secrets / "prometheus", bool(settings.prometheus_username)
+    scrape = timedelta(seconds=settings.scrape_interval)
+    grid = Grid.over(timedelta(seconds=settings.baseline_seconds), scrape)
+
+    def file(name: str) -> Path | None:
+        return folder / name if (folder / name).is_file() else None
+
+    return PrometheusConnection(
+        url=settings.prometheus_url,
+        bearer_file=None if basic else file("bearer"),
+        username=settings.prometheus_username or None,
+        password_file=folder / "password" if basic else None,
+        tenant=settings.prometheus_tenant or None,
+        ca_file=file("ca.crt"),
+        certificate_file=file("tls.crt"),
+        key_file=file("tls.key"),
+        trust=Trust(
+            scrape_interval=scrape, look_back=grid.window, replica_labels=tuple(settings.prometheus_replica_labels)
+        ),
+        read_timeout=timedelta(seconds=settings.prometheus_timeout),
+    )
+
+
+def open_clock() -> Clock:
+    """The wall clock."""
+    from controller.adapters.clock import SystemClock
+
+    return SystemClock()
+
+
+@asynccontextmanager
+async def open_store(settings: Settings, *, read_only: bool = False) -> AsyncIterator[Store]:
+    """The store; read-only beside the program that owns it. Raises StoreUnavailable, StoreUnusable."""
+    from controller.adapters.database.open import open_database
+
+    store = await open_database(settings.database(), read_only=read_only)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def open_cluster(settings: Settings) -> AsyncIterator[tuple[Resources, Access]]:
+    """Objects of the cluster and its access reviews, as whoever the kubeconfig names. Raises BadSettings."""
+    from controller.adapters.kubernetes.access import KubernetesAccess
+    from controller.adapters.kubernetes.client import Api
+    from controller.adapters.kubernetes.events import EventLog
+    from controller.adapters.kubernetes.resources import KubernetesResources
+
+    async with await Api.open(connection(settings)) as api:
+        yield KubernetesResources(api, EventLog(api, open_clock().now, identity(settings))), KubernetesAccess(api)
+
+
+async def open_leases(settings: Settings) -> Leases:
+    """The Lease, for the event loop that calls."""
+    from controller.adapters.kubernetes import leases
+
+    return await leases.open_leases(connection(settings), settings.namespace, settings.lease_name)
+
+
+def open_metrics(settings: Settings) -> PrometheusMetrics | None:
+    """Prometheus, None when no address is set. Raises BadSettings."""
+    if not settings.prometheus_url:
+        return None
+    from controller.adapters.prometheus.metrics import PrometheusMetrics
+
+    return PrometheusMetrics(prometheus(settings), open_clock().now)
+
+
+def open_chat(settings: Settings) -> Chat | None:
+    """Slack, None when no channel is set. Its tokens are secrets and may come later."""
+    return None
+
+
+def open_notifiers(settings: Settings) -> tuple[Notify, ...]:
+    """Whatever pages somebody."""
+    return ()
+
+
+def identity(settings: Settings) -> str:
+    """This replica's name."""
+    return settings.identity or socket.gethostname()
+
+
+def further_runbooks(folder: Path | None) -> tuple[Runbook, ...]:
+    """The administrator's own runbooks; raises BadSettings when one of them does not load."""
+    if folder is None:
+        return ()
+    from remediations.registry import installed
+    from runbooks.load import load_path
+
+    loaded = load_path(folder, installed())
+    if loaded.problems:
+        message = f"runbooks in {folder}: {loaded.problems[0]}" + (
+            f" (and {len(loaded.problems) - 1} more)" if len(loaded.problems) > 1 else ""
+        )
+        raise BadSettings(message, f"mend them; `trimtab runbook lint {folder}` shows all")
+    return loaded.runbooks
+
+
+# The whole program
+
+
+@asynccontextmanager
+async def open_program(settings: Settings) -> AsyncIterator[Program]:
+    """One replica with every adapter the settings ask for; all of them are closed afterwards."""
+    from controller.adapters.kubernetes.access import KubernetesAccess
+    from controller.adapters.kubernetes.client import Api
+    from controller.adapters.kubernetes.cluster import KubernetesCluster
+    from controller.adapters.kubernetes.events import EventLog
+    from controller.adapters.kubernetes.resources import KubernetesResources
+    from controller.adapters.kubernetes.watch import KubernetesWatch
+    from controller.program import Parts, Program
+
+    clock, metrics, runbooks = open_clock(), open_metrics(settings), further_runbooks(settings.runbooks)
+    chat, notifiers = open_chat(settings), open_notifiers(settings)
+    async with AsyncExitStack() as closing:
+        for part in (*notifiers, *((chat,) if chat else ()), *((metrics,) if metrics else ())):
+            closing.push_async_callback(part.close)
+        api = await closing.enter_async_context(await Api.open(connection(settings)))
+        store = await closing.enter_async_context(open_store(settings))
+        yield Program(
+            settings,
+            Parts(
+                store=store,
+                clock=clock,
+                cluster=KubernetesCluster(api, clock.now),
+                watch=KubernetesWatch(api),
+                leases=lambda: open_leases(settings),
+                resources=KubernetesResources(api, EventLog(api, clock.now, identity(settings))),
+                access=KubernetesAccess(api),
+                metrics=metrics,
+                chat=chat,
+                notifiers=notifiers,
+                runbooks=runbooks,
+            ),
+        )
+
+
+async def serve(settings: Settings, stop: asyncio.Event) -> None:
+    """Run one replica and its page until `stop`."""
+    from controller.runtime.backend import ProgramBackend
+    from controller.runtime.http import bound
+    from controller.runtime.http import serve as serve_page
+    from controller.web.app import create_app
+    from controller.web.options import options_of
+
+    options = options_of(settings)
+    listening = bound(settings.http_host, settings.http_port)
+    with listening:
+        async with open_program(settings) as program:
+            page = create_app(ProgramBackend(program, stop), options)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(program.run(stop), name="program")
+                tasks.create_task(serve_page(page, listening, stop), name="page")
+
+
+async def until_told(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT; a second one ends the process at once."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def told(name: signal.Signals) -> None:
+        log.info("stopping", signal=name.name)
+        stop.set()
+        for again in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(again)
+        watchdog(STOPS_WITHIN)
+
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, told, name)
+    await serve(settings, stop)
+    log.info("stopped")
+
+
+def watchdog(seconds: float) -> None:
+    """End the process after so many seconds, whatever still runs: the log is what survives, and a crash is safe."""
+
+    def end() -> None:
+        log.warning("stopped hard", after=seconds, threads=[thread.name for thread in threading.enumerate()])
+        leave(0)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+
+
+def leave(code: int) -> None:
+    """End the process without waiting for threads that still wait for somebody's answer."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def run(settings: Settings) -> None:
+    """`trimtab run`: returns or ends the process when the program has stopped."""
+    asyncio.run(until_told(settings))
+    if any(thread is not threading.main_thread() and not thread.daemon for thread in threading.enumerate()):
+        leave(0)
