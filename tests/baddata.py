@@ -247,7 +247,7 @@ def empty(rng: Rng) -> Made:
 
 
 def not_finite(rng: Rng) -> Made:
-    which, text = pick(rng, "failures", "load"), pick(rng, "NaN", "nan", "+Inf", "-Inf", "Inf", "1e999", "-1e999")
+    which, text = pick(rng, *ANY), pick(rng, "NaN", "nan", "+Inf", "-Inf", "Inf", "1e999", "-1e999")
     share = pick(rng, 0.0, 0.01, 0.1, 1.0)
     number = int(rng.integers(1 << 30))
 
@@ -308,15 +308,17 @@ def counter_reset(rng: Rng) -> Made:
 
 
 def duplicate(rng: Rng) -> Made:
-    which, factor, part = pick(rng, "failures", "load"), float(pick(rng, 1.0, 1.0001, 2.0, 0.0)), int(rng.integers(100))
+    which, factor, part = pick(rng, "failures", "load"), float(pick(rng, 1.0, 1.0001, 2.0, 0.0)), int(rng.integers(2))
+    replica: dict[str, str] = pick(rng, {}, *({"replica": str(number)} for number in range(9)))
 
     def change(body: Body) -> None:
         copied = json.loads(json.dumps(results(body)[part % len(results(body))]))
+        copied["metric"].update(replica)
         for pair in copied["values"]:
             pair[1] = repr(float(pair[1]) * factor)
         results(body).append(copied)
 
-    return f"{which} series {part} twice, × {factor}", about(which, change)
+    return f"{which} series {part} twice, × {factor}, {replica}", about(which, change)
 
 
 def clock_off(rng: Rng) -> Made:

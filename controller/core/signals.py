@@ -21,7 +21,9 @@ from controller.ports import Path, Paths
 from detectors.series import DataHealth, Problem, Series, Signal, Workload
 
 RESET = DataHealth(frozenset({Problem.RESET}), "a rate below zero or more failures than requests: a counter was reset")
-DUPLICATE = DataHealth(frozenset({Problem.DUPLICATE}), "the query gives more than one series for the workload")
+DUPLICATE = DataHealth(
+    frozenset({Problem.DUPLICATE}), "a series came twice: name the replica label, or aggregate the query"
+)
 SLACK = 1e-9
 
 
@@ -34,6 +36,8 @@ def error_shares(
     """
     failed, total = by_workload(failures.paths, naming, known), by_workload(load.paths, naming, known)
     health = failures.health | load.health
+    if twice(failures.paths, naming) or twice(load.paths, naming):
+        health |= DUPLICATE
     if (failures.start, failures.step) != (load.start, load.step):
         raise ValueError("failures and load were asked on different grids")
     found = {}
@@ -82,6 +86,17 @@ def by_workload(paths: Iterable[Path], naming: Naming, known: Known) -> dict[Wor
             values = np.where(both, np.nan, np.nan_to_num(found[workload]) + np.nan_to_num(values))
         found[workload] = values
     return found
+
+
+def twice(paths: Iterable[Path], naming: Naming) -> bool:
+    """Whether any series came more than once: a preset sums by these labels, so each combination may stand there once.
+
+    This is how highly available twins look whose replica label nobody declared; then no series of the answer is
+    believed.
+    """
+    wanted = (*naming.namespaces, *(label for label, _ in naming.names), *naming.pods)
+    keys = [tuple(path.labels.get(label) for label in wanted) for path in paths]
+    return len(set(keys)) < len(keys)
 
 
 def names_of(known: Known) -> Mapping[tuple[str, str], tuple[Workload, ...]]:

@@ -91,7 +91,7 @@ class Baseline:
         keep = np.isfinite(past) & (past >= 0.0) & (past <= 1.0)
         if series.support is not None:
             keep &= series.support[first : first + len(past)] >= self.fewest
-        keep &= ~np.isin(np.round(start + (first + np.arange(len(past))) * step, 3), list(masked))
+        keep &= ~np.isin(np.rint(start / step + first + np.arange(len(past))) * step, list(masked))
         return past[keep]
 
     def _judge(self, series: Series, history: NDArray[np.float64]) -> Detection:
@@ -115,8 +115,10 @@ class Baseline:
         at most a quarter of the window, so that a lasting change is learnt.
         """
         most = int(self.masked_at_most * self.window)
-        oldest = series.end.timestamp() - (self.window + self.guard) * series.step.total_seconds()
-        times = sorted(time for time in masked | {round(at, 3)} if time >= oldest)
+        step = series.step.total_seconds()
+        oldest = at - (self.window + self.guard) * step
+        # Looks may lie between the grid's lines and several within one step: each is put on the nearest line.
+        times = sorted(time for time in masked | {round(at / step) * step} if time >= oldest)
         return {"masked": [*times[-most:]]}
 
 

@@ -62,6 +62,14 @@ def test_impossible_numbers_are_a_reset(bad: float, asked: float) -> None:
     assert Problem.RESET in found[CHECKOUT].health.problems
 
 
+def test_twins_that_nobody_declared_are_doubted_not_added_up() -> None:
+    failures = paths(({**ME, "replica": "a"}, (1.0,)), ({**ME, "replica": "b"}, (1.01,)))
+
+    found = error_shares(failures, paths((ME, (5.0,))), ISTIO, KNOWN, WINDOW)
+
+    assert found[CHECKOUT].health.problems == {Problem.DUPLICATE}
+
+
 def test_doubts_about_either_answer_stay_with_the_share() -> None:
     for one, other in ((Problem.STALE, None), (None, Problem.PARTIAL)):
         failures = paths((ME, (0.0,)), problems=frozenset({one} if one else set()))

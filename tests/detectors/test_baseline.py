@@ -155,6 +155,16 @@ def test_the_state_of_a_stranger_is_no_state() -> None:
     assert DETECTOR.detect(usual(1), {"masked": "everything"})[0] == DETECTOR.detect(usual(1), {})[0]
 
 
+def test_looks_between_the_lines_of_the_grid_mask_the_nearest_line() -> None:
+    series = usual(1, jump=0.1)
+    between = replace(series, start=series.start + timedelta(seconds=7))
+
+    _, state = DETECTOR.detect(series, {})
+    _, twice = DETECTOR.detect(between, state)
+
+    assert twice == state
+
+
 def test_times_masked_are_those_of_the_grid() -> None:
     series = replace(usual(1, jump=0.1), step=timedelta(seconds=15))
 

@@ -36,6 +36,9 @@ from detectors.series import DataHealth
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
+POSSIBLE = 1e9
+"""Seconds or scrapes: a pulse beyond, or none that is a number, says nothing."""
+
 
 class PrometheusMetrics:
     """One server. `now` is our clock, which the server's is held against."""
@@ -90,7 +93,7 @@ class PrometheusMetrics:
             reason = "the connection was refused or broke off"
         except (requests.RequestException, HTTPError, OSError) as error:
             reason = f"the request failed ({type(error).__name__})"
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             reason = f"the answer is not that of the Prometheus API ({shortened(str(error), 80)})"
         log.warning("metrics unavailable", host=self._connection.host, reason=reason)
         return Unavailable(f"{self._connection.host}: {reason}")
@@ -130,7 +133,8 @@ class PrometheusMetrics:
             body = self._ask(lambda client: client.custom_query(pulse_query(self._connection)))
         except BadQuery as error:
             raise Unanswered("the selector in prometheus.pulse is refused: correct it") from error
-        found = {sample.labels.get("pulse", ""): sample for sample in samples_of(body)}
+        said = [sample for sample in samples_of(body) if abs(sample.value) < POSSIBLE]
+        found = {sample.labels.get("pulse", ""): sample for sample in said}
         age, scrapes = found.get("age"), found.get("scrapes")
         return Pulse(
             server_time=next((sample.at for sample in found.values()), None),
@@ -159,8 +163,9 @@ class PrometheusMetrics:
         if session is None:
             session = BoundedSession(self._connection)
             self._local.session = session
+            # read=False: a timeout stays one, instead of "too many retries".
             self._local.client = PrometheusConnect(
-                self._connection.base, session=session, retry=Retry(0, redirect=False)
+                self._connection.base, session=session, retry=Retry(0, read=False, redirect=False)
             )
             self._sessions.append(session)
         return session

@@ -384,3 +384,12 @@ async def test_basic_is_the_header_of_rfc_7617(proxy: Proxy, tmp_path: Path) -> 
     await ask(proxy.url, username="me", password_file=password)
 
     assert proxy.headers[0]["Authorization"] == "Basic " + base64.b64encode(b"me:open sesame").decode()
+
+
+async def test_a_timeout_is_called_one(proxy: Proxy) -> None:
+    proxy.tamper = lambda reply: Reply(200, reply.body, pause=5)
+
+    answer = await ask(proxy.url, read_timeout=SECOND)
+
+    assert isinstance(answer, Unavailable)
+    assert "no answer within 1 s" in answer.reason
