@@ -1,0 +1,1 @@
+"""What the Slack adapter promises beyond the chat's contract."""
