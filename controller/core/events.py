@@ -8,7 +8,7 @@ clock.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
@@ -203,7 +203,10 @@ class Escalated:
 
 @dataclass(frozen=True, slots=True)
 class Intended:
-    """A write is about to be made: committed with its budget before any call. `key` = incident, step, attempt."""
+    """A write is about to be made: committed with its budget before any call. `key` = incident, plan, step.
+
+    `before` is the evidence just before it, which its effect is judged against.
+    """
 
     version: ClassVar[int] = 1
     at: datetime
@@ -214,6 +217,7 @@ class Intended:
     epoch: int
     undo: bool = False
     by: str = ""
+    before: Mapping[str, JsonValue] = field(default_factory=dict)
     kind: Literal["intended"] = "intended"
 
 

@@ -75,6 +75,7 @@ class Intent:
     undo: bool
     by: str
     since: datetime
+    before: Mapping[str, JsonValue] = field(default_factory=dict)
     claimed: bool = False
 
 
@@ -243,7 +244,17 @@ def _superseded(incident: Incident, event: Superseded) -> Incident:
 
 def _intent(incident: Incident, event: Intended | Claimed | Applied | NotApplied) -> Incident:
     if isinstance(event, Intended):
-        fresh = Intent(event.key, event.digest, event.step, event.attempt, event.epoch, event.undo, event.by, event.at)
+        fresh = Intent(
+            event.key,
+            event.digest,
+            event.step,
+            event.attempt,
+            event.epoch,
+            event.undo,
+            event.by,
+            event.at,
+            event.before,
+        )
         return replace(incident, intent=fresh)
     intent = incident.intent
     if intent is None or intent.key != event.key:
@@ -277,7 +288,7 @@ def _applied(incident: Incident, intent: Intent, event: Applied) -> Action | Non
         return action
     if action is not None and action.plan.digest == intent.digest:
         return replace(action, applied_at=event.at, writes=action.writes + 1)
-    return Action(proposal.runbook, proposal.step, proposal.plan, event.at, incident.evidence)
+    return Action(proposal.runbook, proposal.step, proposal.plan, event.at, intent.before or incident.evidence)
 
 
 def _action(incident: Incident, event: Checked | Verified | UndoAsked | Undone) -> Incident:

@@ -7,6 +7,7 @@ has been quiet, so that an old picture is not taken for a calm one.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,6 +25,9 @@ log = structlog.get_logger(__name__)
 
 Object = Mapping[str, Any]
 
+RELIST_WITHIN = 15.0
+"""Seconds that a suspect watch may take to list anew before what it showed counts as old."""
+
 
 def workload_of(kind: ResourceKind, item: Object) -> Workload:
     """The workload an object of a workload kind is."""
@@ -38,6 +42,7 @@ class Shelf:
     by_owner: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
     synced: bool = False
     suspect: str = "not listed yet"
+    suspect_since: float = 0.0
 
     def put(self, item: Object) -> None:
         """Add or replace one object."""
@@ -72,8 +77,10 @@ def _place(item: Object) -> tuple[str, str]:
 class Cache:
     """Shelves per kind, filled by watches; `changed` is told of every object that came, changed or went."""
 
-    def __init__(self, changed: Callable[[ResourceKind, Object], None]) -> None:
-        self._changed = changed
+    def __init__(
+        self, changed: Callable[[ResourceKind, Object], None], monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._changed, self._monotonic = changed, monotonic
         self.shelves: dict[ResourceKind, Shelf] = {}
 
     def shelf(self, kind: ResourceKind) -> Shelf:
@@ -99,6 +106,7 @@ class Cache:
                 shelf.drop(item)
                 self._changed(kind, item)
             case Suspect(reason):
+                shelf.suspect_since = shelf.suspect_since if shelf.suspect else self._monotonic()
                 shelf.suspect = reason
                 log.warning("watch suspect", kind=kind.plural, reason=reason)
             case _:
@@ -121,7 +129,11 @@ class Cache:
     def trouble(self) -> str:
         """Why the picture of the workloads may be old, empty when it is current."""
         shelves = ((kind, self.shelf(kind)) for kind in (*WORKLOADS, REPLICA_SETS, PODS))
-        return "; ".join(f"{kind.plural}: {shelf.suspect}" for kind, shelf in shelves if shelf.suspect)
+        return "; ".join(f"{kind.plural}: {shelf.suspect}" for kind, shelf in shelves if self._in_doubt(shelf))
+
+    def _in_doubt(self, shelf: Shelf) -> bool:
+        """A quiet watch is listed anew within seconds; only one that stays suspect spoils the picture."""
+        return bool(shelf.suspect) and (not shelf.synced or self._monotonic() - shelf.suspect_since > RELIST_WITHIN)
 
     def workloads(self) -> Iterator[Workload]:
         """Every workload seen that nothing else controls."""

@@ -21,6 +21,7 @@ from controller.core.budget import Spent, charges
 from controller.core.decide import Approval, Auto, Decision, decide
 from controller.core.events import Applied, Claimed, Intended, NotApplied, Superseded, Undone
 from controller.core.incident import Incident, Intent
+from controller.core.observe import plain
 from controller.core.policy import Policy
 from controller.core.proposal import Proposal
 from controller.loops.facts import gather, read_pause, spent
@@ -57,7 +58,8 @@ class Executor:
         digest = proposal.plan.digest
         key = f"{incident.id}/{digest}/{step}"
         approved = incident.approved
-        intended = Intended(now, key, digest, step, 1, self.epoch(), by=approved.by if approved else "")
+        by, before = approved.by if approved else "", plain(seen.evidence)
+        intended = Intended(now, key, digest, step, 1, self.epoch(), by=by, before=before)
         reserve = () if step else reservations(incident, key, policy)
         try:
             incident = await self.rooms.journal.record(incident, (intended,), now, reserve=reserve)
