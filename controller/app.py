@@ -74,6 +74,7 @@ def prometheus(settings: Settings) -> PrometheusConnection:
         trust=Trust(
             scrape_interval=scrape, look_back=grid.window, replica_labels=tuple(settings.prometheus_replica_labels)
         ),
+        pulse=settings.prometheus_pulse,
         read_timeout=timedelta(seconds=settings.prometheus_timeout),
     )
 

@@ -98,6 +98,9 @@ class Settings(BaseSettings):
     prometheus_replica_labels: Names = Field(
         default_factory=list, description="Labels that tell replicas of Prometheus apart."
     )
+    prometheus_pulse: str = Field(
+        default="up", description="Selector of scraped series that show whether Prometheus scrapes."
+    )
     scrape_interval: Seconds = Field(default=30.0, description="How often Prometheus scrapes; older than two is stale.")
     alertmanager_token_required: bool = Field(
         default=True, description="The Alertmanager webhook needs secret `alertmanager/token`."

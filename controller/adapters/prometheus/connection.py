@@ -47,15 +47,15 @@ class Connection:
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise BadSettings(
-                "prometheus.url is not an http(s) address", "set it to something like http://prometheus:9090"
+                "prometheus_url is not an http(s) address", "set it to something like http://prometheus:9090"
             )
         if parts.username or parts.password:
             raise BadSettings(
-                "prometheus.url carries a password", "put it in a file and name username and password file"
+                "prometheus_url carries a password", "put it in a file and name username and password file"
             )
         if parts.query or parts.fragment:
             raise BadSettings(
-                "prometheus.url carries a query or fragment", "keep scheme, host, port and path prefix only"
+                "prometheus_url carries a query or fragment", "keep scheme, host, port and path prefix only"
             )
         if self.bearer_file and self.username is not None:
             raise BadSettings("prometheus has both a bearer token and a basic login", "keep one of them")
@@ -68,7 +68,7 @@ class Connection:
                 "the look-back is shorter than two scrapes", "set it to the longest rate window, 5m or more"
             )
         if self.tenant is not None and (not self.tenant.isprintable() or not self.tenant.isascii() or not self.tenant):
-            raise BadSettings("prometheus.tenant is not a header value", "use printable ASCII")
+            raise BadSettings("prometheus_tenant is not a header value", "use printable ASCII")
 
     @property
     def base(self) -> str:

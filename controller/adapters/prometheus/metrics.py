@@ -132,7 +132,7 @@ class PrometheusMetrics:
         try:
             body = self._ask(lambda client: client.custom_query(pulse_query(self._connection)))
         except BadQuery as error:
-            raise Unanswered("the selector in prometheus.pulse is refused: correct it") from error
+            raise Unanswered("the selector in prometheus_pulse is refused: correct it") from error
         said = [sample for sample in samples_of(body) if abs(sample.value) < POSSIBLE]
         found = {sample.labels.get("pulse", ""): sample for sample in said}
         age, scrapes = found.get("age"), found.get("scrapes")

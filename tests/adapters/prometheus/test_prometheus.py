@@ -327,7 +327,7 @@ async def test_a_pulse_that_cannot_be_parsed_is_a_setting_not_the_askers_query(s
     answer = await ask(server.url, pulse="up{")
 
     assert isinstance(answer, Unavailable)
-    assert "prometheus.pulse" in answer.reason
+    assert "prometheus_pulse" in answer.reason
 
 
 @pytest.mark.parametrize("name", PRESETS)
