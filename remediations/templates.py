@@ -22,6 +22,9 @@ _PRIVILEGED = frozenset(
         "volumes",
         "securityContext",
         "shareProcessNamespace",
+        "imagePullSecrets",
+        "nodeName",
+        "runtimeClassName",
     }
 )
 
@@ -156,7 +159,8 @@ def _keys_that_differ(before: dict[str, Any], after: dict[str, Any]) -> list[str
 
 
 def privileged_changes(before: Object, after: Object) -> tuple[str, ...]:
-    """The differences that could give pods more rights: service account, volumes, host*, security contexts, host ports.
+    """The differences that could give pods more rights: service account, volumes, host*, security contexts, host ports,
+    another Secret read by a variable. The chart's admission policy refuses no less.
 
     An absent field and an empty one are the same. A container that comes or goes counts when it has a security
     context or a host port.
@@ -170,7 +174,13 @@ def privileged_changes(before: Object, after: Object) -> tuple[str, ...]:
         for name, field in sorted(was.keys() | will.keys())
         if not _alike(was.get((name, field)), will.get((name, field)))
     ]
+    found += sorted(_read_by_variables(after) - _read_by_variables(before))
     return tuple(found)
+
+
+def _read_by_variables(template: Object) -> set[str]:
+    spec = {field: items for field, items in (template.get("spec") or {}).items() if field != "volumes"}
+    return {name for name in _configuration(spec) if name.startswith("Secret ")}
 
 
 def _container_rights(template: Object) -> dict[tuple[str, str], Any]:

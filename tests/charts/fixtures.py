@@ -1,15 +1,17 @@
 """A control plane with the chart installed as it ships; a plugin, loaded by tests/conftest.py."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.api.examples import REMEDIATION
 from tests.charts.chart import Helm, install
 from tests.controlplane import provider
-from tests.controlplane.api import Api
+from tests.controlplane.api import Api, ApiError
 from tests.controlplane.cluster import ControlPlane
 from tests.controlplane.fixtures import need, started_control_plane
+from tests.controlplane.waiting import wait_for
 
 SHOP = "shop"
 ELSEWHERE = "elsewhere"
@@ -38,7 +40,32 @@ def charted(helm: Helm) -> Iterator[ControlPlane]:
         default = helm.render(release="watcher", namespace="watching")
         rights = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
         install(plane, [found for found in default if found["kind"] in rights])
+        _in_force(plane)
         yield plane
+
+
+def _in_force(plane: ControlPlane) -> None:
+    """Return when both admission policies refuse: the API server learns of a policy a moment after it was written."""
+    template = {"metadata": {"labels": {"app": "probe"}}, "spec": {"containers": [{"name": "a", "image": "a:v1"}]}}
+    spec = {"replicas": 0, "selector": {"matchLabels": {"app": "probe"}}, "template": template}
+    plane.api.create({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "probe"}, "spec": spec}, SHOP)
+    host = {"spec": {"template": {"spec": {"hostNetwork": True}}}}
+    api = Api(plane.service_account_kubeconfig("trimtab", "trimtab"))
+    wait_for(
+        "workloads are guarded",
+        lambda: _refused(lambda: api.patch("apps/v1", "deployments", "probe", host, SHOP, dryRun="All")),
+    )
+    wait_for("answers are guarded", lambda: _refused(lambda: plane.api.create(REMEDIATION, SHOP, dryRun="All")))
+    api.close()
+    plane.api.delete("apps/v1", "deployments", "probe", SHOP)
+
+
+def _refused(attempt: Callable[[], object]) -> bool:
+    try:
+        attempt()
+    except ApiError as error:
+        return "ValidatingAdmissionPolicy" in str(error)
+    return False
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 import yaml
 
+from remediations.templates import privileged_changes
 from tests.api.examples import DECISION, POLICY, REMEDIATION, Json, spoilt
 from tests.charts.chart import CRD, Helm, apply, may, of, one, resources
 from tests.charts.fixtures import ELSEWHERE, SHOP, VALUES
@@ -182,6 +183,8 @@ GUARDED: dict[str, tuple[Json, str]] = {
         {"op": "add", "path": "/hostAliases", "value": [{"ip": "10.0.0.1", "hostnames": ["db"]}]}, "hostAliases",
     ),
     "host port": ({"op": "add", "path": "/containers/0/ports/0/hostPort", "value": 8080}, "hostPort"),
+    "host name": ({"op": "add", "path": "/hostname", "value": "db"}, "hostname"),
+    "processes of its neighbours": ({"op": "add", "path": "/shareProcessNamespace", "value": True}, "shareProcess"),
     "node": ({"op": "add", "path": "/nodeName", "value": "node-1"}, "nodeName"),
     "pod security": ({"op": "replace", "path": "/securityContext/runAsUser", "value": 0}, "securityContext"),
     "container security": (
@@ -214,7 +217,10 @@ GUARDED: dict[str, tuple[Json, str]] = {
 
 @pytest.mark.parametrize("operation", PLAIN.values(), ids=PLAIN)
 def test_a_plain_change_passes(account: Api, workload: Json, operation: Json) -> None:
-    assert change(account, workload, operation)["metadata"]["generation"] == 2
+    after = change(account, workload, operation)
+
+    assert after["metadata"]["generation"] == 2
+    assert privileged_changes(workload["spec"]["template"], after["spec"]["template"]) == ()
 
 
 @pytest.mark.parametrize(("operation", "named"), GUARDED.values(), ids=GUARDED)
@@ -226,10 +232,14 @@ def test_s17_the_account_changes_nothing_that_widens_what_a_pod_may(
 
 
 @pytest.mark.parametrize(("operation", "named"), GUARDED.values(), ids=GUARDED)
-def test_the_same_change_by_a_person_is_theirs_to_make(
+def test_the_same_change_by_a_person_is_theirs_and_no_rollback_would_plan_it(
     charted: ControlPlane, workload: Json, operation: Json, named: str
 ) -> None:
-    assert change(charted.api, workload, operation)["metadata"]["generation"] == 2
+    """What the policy refuses, the planner hands over: nobody is asked to approve what the API server will not take."""
+    after = change(charted.api, workload, operation)
+
+    assert after["metadata"]["generation"] == 2
+    assert privileged_changes(workload["spec"]["template"], after["spec"]["template"])
 
 
 def test_s17_even_with_the_right_to_it_the_account_creates_nothing_that_runs(
