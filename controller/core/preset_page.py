@@ -45,10 +45,10 @@ vanishes keeps its last rate for at most one window, then its signals are missin
 | `clock-skew` | the server's clock is more than 30 s off ours, or samples lie in the future |
 
 Any of them: the value is not judged, and nothing is done on its word. The *pulse* is one query on the scraped series
-`up` (setting `prometheus_pulse`), at most once per scrape interval: its age, how many scrapes the look-back holds, and whether
-its beginning holds one. It is plain PromQL and works on Prometheus, Thanos and Mimir alike. With several shards behind
-one address, name series of a target you rely on, such as `up{job="kube-state-metrics"}`; without `up` (metrics that
-are pushed), name any series that is always there.
+`up` (setting `prometheus_pulse`), at most once per scrape interval: its age, how many scrapes the look-back holds,
+and whether its beginning holds one. It is plain PromQL and works on Prometheus, Thanos and Mimir alike. With several
+shards behind one address, name series of a target you rely on, such as `up{job="kube-state-metrics"}`; without `up`
+(metrics that are pushed), name any series that is always there.
 """
 
 
