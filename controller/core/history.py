@@ -93,7 +93,7 @@ class History:
 
     def healthy_known(self, workload: Workload, revision: HealthyRevision) -> bool:
         """True when this version is the newest one known to have been healthy."""
-        known = self.healthy.get(workload.key, ())
+        known = self.healthy.get(workload.key, [])
         return bool(known) and known[-1].uid == revision.uid
 
     def with_healthy(self, world: World) -> World:
