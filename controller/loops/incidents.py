@@ -48,9 +48,11 @@ class Incidents:
             return Result(self.rooms.settings.duration(self.rooms.settings.round_seconds))
         consent = self.rooms.consents.of(workload, seen.labels)
         incident = await consider(self.rooms, self.executor, incident, seen, consent)
-        for command in pending(incident, self.rooms.clock.now()):
+        todo = pending(incident, self.rooms.clock.now())
+        for command in todo:
             incident = await self.carry_out(command, incident, seen, consent)
-        return Result(self.rooms.settings.duration(self.rooms.settings.acting_round_seconds))
+        settings, busy = self.rooms.settings, bool(todo) or (incident.question is not None and incident.question.open)
+        return Result(settings.duration(settings.acting_round_seconds if busy else settings.round_seconds))
 
     async def open(self, workload: Workload) -> Incident | None:
         """The workload's open incident, or one that is over but still has something to take back."""

@@ -39,6 +39,8 @@ log = structlog.get_logger(__name__)
 
 CONFLICTS = 3
 """Conflicts after which a write is given up (S5)."""
+FRESH = timedelta(seconds=2)
+"""How old the last look at target and kill switch may be when the write is sent (S7, S13)."""
 GRACE = timedelta(minutes=1)
 """How long after a question's end an answer given in time may still be carried out."""
 
@@ -107,7 +109,7 @@ class Executor:
         self, incident: Incident, intent: Intent, world: World, seen: Seen, policy: Policy
     ) -> tuple[bool, Incident]:
         """One attempt on one reading; whether another one makes sense (a conflict), and the incident after it."""
-        step, now = step_of(incident), self.rooms.clock.now()
+        step = step_of(incident)
         if intent.claimed and in_force(step, world):
             return False, await self._done(incident, intent, world.resource_version, by_reading=True)
         if intent.claimed and step.step_class is StepClass.OPAQUE:
@@ -118,6 +120,10 @@ class Executor:
             return False, incident
         if objection:
             return False, await self._supersede(incident, intent, objection)
+        now = self.rooms.clock.now()
+        if now - world.read_at > FRESH:
+            log.warning("reading too old to write on", incident=incident.id, key=intent.key)
+            return False, incident
         claimed = Claimed(now, intent.key, self.epoch(), world.resource_version)
         incident = await self.rooms.journal.record(incident, (claimed,), now)
         result = await self.rooms.cluster.apply(step, world.resource_version)
