@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import isnan
 from typing import TypeAlias, assert_never
 
 from controller.core.blockers import blocking
@@ -83,7 +84,7 @@ def decide(
     docs/explanation/gate.md.
     """
     reasons = (licence(proposal, policy), *modes(policy), *blocking(proposal, facts, policy, spent, now))
-    return strictest(lifted(reasons, proposal, approval, now), now)
+    return strictest(lifted(reasons, proposal, policy, approval, now), now)
 
 
 def licence(proposal: Proposal, policy: Policy) -> Reason:
@@ -102,6 +103,8 @@ def licence(proposal: Proposal, policy: Policy) -> Reason:
 def earned(confidence: Confidence, policy: Policy) -> Reason:
     """What this confidence deserves: the lower bound opens Auto, the estimate opens Ask, a cold start asks."""
     auto, review = policy.automatic_above, policy.review_above
+    if any(map(isnan, (confidence.estimate, confidence.lower, confidence.abnormal, confidence.cause))):
+        return Reason(Route.HAND_OVER, "unclear", "its confidence is not a number", Lifts.PERSON)
     if min(confidence.abnormal, confidence.cause) < review:
         unsure = f"abnormal {confidence.abnormal:.2f}, cause {confidence.cause:.2f}: asks only from {review:.2f}"
         return Reason(Route.HAND_OVER, "unclear", unsure, Lifts.PERSON)
@@ -136,10 +139,14 @@ def modes(policy: Policy) -> Iterator[Reason]:
 
 
 def lifted(
-    reasons: Iterable[Reason], proposal: Proposal, approval: Approval | None, now: datetime
+    reasons: Iterable[Reason], proposal: Proposal, policy: Policy, approval: Approval | None, now: datetime
 ) -> tuple[Reason, ...]:
-    """The reasons left after an approval: it must name this plan and be in time, and lifts only what asks for one."""
+    """The reasons left after an approval: it must name this plan, be in time and come from somebody whom the policy
+    still names (S19); it lifts only what asks for one.
+    """
     if approval is None or approval.digest != proposal.plan.digest or now >= approval.expires:
+        return tuple(reasons)
+    if approval.by not in policy.approvers:
         return tuple(reasons)
     kept = tuple(reason for reason in reasons if reason.lifts is not Lifts.APPROVAL)
     return (*kept, Reason(Route.AUTO, "approved", f"approved by {approval.by}"))
