@@ -23,11 +23,12 @@ APPLY_PATCH = "application/apply-patch+yaml"
 class ApiError(Exception):
     """The API server answered with an error: `code`, `reason` and its message."""
 
-    def __init__(self, code: int, reason: str, message: str, body: Json) -> None:
+    def __init__(self, code: int, reason: str, message: str, body: Json, retry_after: str | None = None) -> None:
         super().__init__(f"{code} {reason}: {message}")
         self.code = code
         self.reason = reason
         self.body = body
+        self.retry_after = retry_after
 
 
 class Api:
@@ -166,4 +167,5 @@ def _raise_for(answer: requests.Response) -> None:
         body: Json = answer.json()
     except ValueError:
         body = {"message": answer.text}
-    raise ApiError(answer.status_code, str(body.get("reason", "")), str(body.get("message", "")), body)
+    again = answer.headers.get("Retry-After")
+    raise ApiError(answer.status_code, str(body.get("reason", "")), str(body.get("message", "")), body, again)

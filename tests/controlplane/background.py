@@ -38,6 +38,9 @@ class Background:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        # A closed transport lets go of its socket some turns of the loop later.
+        for _ in range(10):
+            await asyncio.sleep(0.01)
         await self.loop.shutdown_asyncgens()
 
 

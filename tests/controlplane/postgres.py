@@ -44,8 +44,14 @@ class Postgres:
         folder.mkdir(parents=True, exist_ok=True)
         if self._user is not None:
             shutil.chown(folder, self._user)
-        argv: list[str | Path] = [self._bin / "postgres", "-D", self._data, "-p", str(self.port), "-k", folder]
-        for setting in ("listen_addresses=127.0.0.1", "fsync=off", "synchronous_commit=off", "max_connections=300"):
+        argv: list[str | Path] = [self._bin / "postgres", "-D", self._data, "-p", str(self.port)]
+        for setting in (
+            "listen_addresses=127.0.0.1",
+            "unix_socket_directories=",
+            "fsync=off",
+            "synchronous_commit=off",
+            "max_connections=300",
+        ):
             argv += ["-c", setting]
         self._folder = folder
         self.process = Process(

@@ -252,6 +252,7 @@ class FaultProxy:
     async def _shut(self) -> None:
         for task in self._streams:
             task.cancel()
+        self._abort_all()
         await self._runner.cleanup()
         await self._client.close()
 
@@ -260,14 +261,18 @@ class FaultProxy:
         self._mode = fault
         if isinstance(fault, Refuse) and not was_refusing:
             await self._site.stop()
-            for connection in list(self._runner.server.connections if self._runner.server else ()):
-                if connection.transport is not None:
-                    connection.transport.abort()
+            self._abort_all()
         elif was_refusing and not isinstance(fault, Refuse):
             await self._listen()
         if isinstance(fault, CutWatch) and fault.after == 0:
             for task in list(self._streams):
                 task.cancel()
+
+    def _abort_all(self) -> None:
+        """Cut every connection; a polite TLS farewell would wait for callers that say nothing any more."""
+        for connection in list(self._runner.server.connections if self._runner.server else ()):
+            if connection.transport is not None:
+                connection.transport.abort()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         seen = Seen(request.method, request.path, request.query_string, dict(request.headers))

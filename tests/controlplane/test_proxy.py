@@ -1,6 +1,5 @@
 """Each fault of the proxies is what a client would meet, and without one nothing is noticed."""
 
-import json
 import math
 import time
 from collections.abc import Iterator
@@ -83,15 +82,14 @@ def test_a_token_of_an_account_keeps_its_rights_through_the_proxy(
 def test_a_broken_api_server_answers_nothing_of_use_and_recovers(
     apiserver_proxy: ApiServerProxy, api: Api, namespace: str, fault: ApiFault
 ) -> None:
+    broken = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError, ApiError)
     apiserver_proxy.mode = fault
-    found: Any = None
-    try:
-        found = api.request("GET", f"/api/v1/namespaces/{namespace}/configmaps")
-    except ApiError as error:
-        assert error.code in {500, 503, 429}
-    except requests.RequestException as error:
-        assert isinstance(fault, Refuse | Truncated), error
-    assert not found
+    if isinstance(fault, Garbage):
+        assert api.request("GET", "/api/v1/namespaces") == {}
+    else:
+        with pytest.raises(broken) as met:
+            api.request("GET", "/api/v1/namespaces")
+        assert getattr(met.value, "code", None) == getattr(fault, "code", None)
 
     apiserver_proxy.mode = Pass()
     assert _names(api, namespace) == set()
@@ -100,9 +98,10 @@ def test_a_broken_api_server_answers_nothing_of_use_and_recovers(
 def test_too_many_requests_say_when_to_come_again(apiserver_proxy: ApiServerProxy, api: Api) -> None:
     apiserver_proxy.mode = Status(429, retry_after=7)
 
-    answer = requests.get(f"{apiserver_proxy.url}/api", verify=False, timeout=5)
+    with pytest.raises(ApiError) as refused:
+        api.request("GET", "/api")
 
-    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "7")
+    assert (refused.value.code, refused.value.retry_after) == (429, "7")
 
 
 def test_a_hanging_server_never_answers_and_never_acts(
@@ -157,10 +156,11 @@ def test_a_watch_is_cut_after_so_many_events(apiserver_proxy: ApiServerProxy, ap
     for name in ("a", "b", "c"):
         api.create(_config_map(name), namespace)
     apiserver_proxy.mode = CutWatch(after=2)
-    seen: list[Json] = []
+    stream = api.watch("v1", "configmaps", namespace, timeoutSeconds="20")
+
+    assert [next(stream)["type"] for _ in range(2)] == ["ADDED", "ADDED"]
     with pytest.raises(requests.RequestException):
-        seen.extend(api.watch("v1", "configmaps", namespace, timeoutSeconds="20", limit="0"))
-        pytest.fail(f"the watch ended properly after {len(seen)} events")
+        next(stream)
 
 
 def test_a_watch_under_way_is_cut_at_once(apiserver_proxy: ApiServerProxy, api: Api, namespace: str) -> None:
@@ -199,7 +199,8 @@ def _within(api: Api, namespace: str) -> Iterator[bytes]:
 
 
 def _query(proxy: PrometheusProxy, promql: str = "vector(7)") -> dict[str, Any]:
-    answer = requests.get(f"{proxy.url}/api/v1/query", params={"query": promql}, timeout=5, proxies={"http": ""})
+    answer = requests.get(f"{proxy.url}/api/v1/query", params={"query": promql}, timeout=2, proxies={"http": ""})
+    answer.raise_for_status()
     decoded: dict[str, Any] = answer.json()
     return decoded
 
@@ -239,7 +240,7 @@ def test_old_warned_double_empty_and_displaced_answers(prometheus_proxy: Prometh
     now = time.time()
     prometheus_proxy.mode = Stale(600)
     assert _query(prometheus_proxy)["data"]["result"] == []
-    assert _range(prometheus_proxy, now)[-1][0] <= now - 600
+    assert _range(prometheus_proxy, now)[-1][0] == pytest.approx(now - 600, abs=1)
     prometheus_proxy.mode = Warned("partial")
     assert _query(prometheus_proxy)["warnings"] == ["partial"]
     prometheus_proxy.mode = Duplicated()
@@ -256,11 +257,9 @@ def test_old_warned_double_empty_and_displaced_answers(prometheus_proxy: Prometh
 @pytest.mark.parametrize("fault", [Refuse(), Hang(), Status(503), Truncated(), Garbage(), Lost()], ids=repr)
 def test_a_broken_prometheus_gives_no_answer(prometheus_proxy: PrometheusProxy, fault: Any) -> None:
     prometheus_proxy.mode = fault
-    asked = {"query": "vector(7)"}
-    with pytest.raises((requests.RequestException, json.JSONDecodeError)):
-        answer = requests.get(f"{prometheus_proxy.url}/api/v1/query", params=asked, timeout=1, proxies={"http": ""})
-        answer.raise_for_status()
-        answer.json()
+
+    with pytest.raises(requests.RequestException):
+        _query(prometheus_proxy)
 
 
 @pytest.mark.parametrize(
