@@ -79,7 +79,10 @@ async def unrouted(request: Request, error: Exception) -> Response:
     if status == 404:
         return await failed(request, NoSuchPage())
     detail = str(error.detail) if isinstance(error, HTTPException) else ""
-    return shown(request, status, "That cannot be asked here", detail, "go back to the list of incidents")
+    response = shown(request, status, "That cannot be asked here", detail, "go back to the list of incidents")
+    if isinstance(error, HTTPException) and error.headers:
+        response.headers.update(error.headers)
+    return response
 
 
 async def invalid(request: Request, error: Exception) -> Response:
@@ -95,7 +98,7 @@ async def unavailable(request: Request, error: Exception) -> Response:
     log.warning("page cannot say", path=request.url.path, error=str(error))
     remedy = error.remedy if isinstance(error, TrimtabError) else ""
     detail = str(error.args[0]) if error.args else type(error).__name__
-    again = "try again in a moment; `trimtab doctor` says what is wrong"
+    again = "mend what was sent" if status == 400 else "try again in a moment; `trimtab doctor` says what is wrong"
     return shown(request, status, "trimtab cannot say right now", detail, remedy or again)
 
 

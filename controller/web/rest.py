@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from controller.core.alertmanager import parse
+from controller.core.alertmanager import Webhook, parse
 from controller.core.timeline import Story
 from controller.web.badges import badge
 from controller.web.failures import LoginNeeded, Unconfigured
@@ -82,6 +82,24 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
+def _inlined(node: Any, defined: dict[str, Any]) -> Any:
+    """A JSON schema whose references are replaced by what they name."""
+    match node:
+        case {"$ref": str() as reference}:
+            return _inlined(defined[reference.rpartition("/")[2]], defined)
+        case dict():
+            return {key: _inlined(value, defined) for key, value in node.items() if key != "$defs"}
+        case list():
+            return [_inlined(value, defined) for value in node]
+        case _:
+            return node
+
+
+_SCHEMA = Webhook.model_json_schema()
+PAYLOAD: dict[str, Any] = _inlined(_SCHEMA, _SCHEMA.get("$defs", {}))
+"""Alertmanager's webhook as the documented body; it is parsed by hand, after the token was looked at."""
+
+
 def _summary(told: Story) -> dict[str, Any]:
     incident = told.incident
     question = incident.question
@@ -133,12 +151,7 @@ async def incident(request: Request, door: AtDoor, id: Annotated[str, Path(max_l
         411: {"description": "The body's length is not declared"},
         413: {"description": "The body is too large"},
     },
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": {"type": "object", "title": "Alertmanager webhook, version 4"}}},
-        }
-    },
+    openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": PAYLOAD}}}},
 )
 async def alerts(request: Request, door: AtDoor) -> Response:
     """Alertmanager's webhook (version 4). Needs `Authorization: Bearer` with secret `alertmanager/token`."""
