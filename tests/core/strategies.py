@@ -17,7 +17,7 @@ from controller.core.confidence import Confidence, Tally, measured
 from controller.core.decide import Approval
 from controller.core.events import Event
 from controller.core.facts import UNKNOWN, Facts, Freeze, Pause
-from controller.core.policy import NEVER, Budgets, Mode, Policy
+from controller.core.policy import NEVER, OBSERVE_ONLY, Budgets, Mode, Policy
 from controller.core.proposal import Proposal
 from controller.core.routes import Licence
 from detectors.series import HEALTHY, DataHealth, Problem
@@ -175,13 +175,13 @@ def proposals(draw: st.DrawFn, licences: tuple[Licence, ...] = tuple(Licence)) -
 
 
 @st.composite
-def spendings(draw: st.DrawFn, policy: Policy = Policy()) -> Spent:
+def spendings(draw: st.DrawFn, policy: Policy = OBSERVE_ONLY) -> Spent:
     """Any use of the scopes of the plans; a scope may be unread."""
     scopes = {charge.scope for plan in PLANS for charge in charges(plan.workload, policy.budgets)}
     return Spent({scope: float(draw(st.integers(0, 5))) for scope in sorted(scopes) if draw(st.booleans())})
 
 
-def unspent(policy: Policy = Policy()) -> Spent:
+def unspent(policy: Policy = OBSERVE_ONLY) -> Spent:
     """Everything read, nothing used."""
     return Spent({charge.scope: 0.0 for plan in PLANS for charge in charges(plan.workload, policy.budgets)})
 
