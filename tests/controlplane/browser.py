@@ -1,4 +1,8 @@
-"""Debian's Chromium under playwright, without a word to the outside."""
+"""Debian's Chromium under playwright, without a word to the outside.
+
+For synchronous tests, and for one test at a time: while it is open, playwright's synchronous interface occupies the
+event loop of this thread, and an asynchronous test could not run. It starts in half a second.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

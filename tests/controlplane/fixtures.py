@@ -163,7 +163,7 @@ def alertmanager() -> Iterator[Alertmanager]:
         yield made.start()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def chromium() -> "Iterator[Browser]":
     need(browser.program)
     with browser.browser() as started:
