@@ -23,6 +23,7 @@ from controller.core.events import (
     Intended,
     Learned,
     NotApplied,
+    NothingFits,
     Opened,
     Proposed,
     Superseded,
@@ -37,6 +38,10 @@ AFTER_CLOSING = (Ignored, Learned, UndoAsked, Intended, Claimed, Applied, NotApp
 """What an incident still takes once it is over: what was learned of it, and a person's undo."""
 
 
+BETWEEN_WRITES = (Proposed, NothingFits, Checked, Verified, Closed)
+"""What has to wait until an open write is settled, since it would take the plan from under it."""
+
+
 def accept(incident: Incident | None, event: Event) -> str | None:
     """Why this event makes no sense now, or None when it may be appended."""
     if incident is None:
@@ -45,6 +50,8 @@ def accept(incident: Incident | None, event: Event) -> str | None:
         return "the incident is already open"
     if incident.closed is not None and not isinstance(event, AFTER_CLOSING):
         return f"the incident is over ({incident.closed.reason})"
+    if incident.intent is not None and isinstance(event, BETWEEN_WRITES):
+        return "a write is not settled yet"
     match event:
         case Proposed() | Decided() | Asked() | Answered() | Expired() | Escalated():
             return _asking(incident, event)
@@ -54,8 +61,8 @@ def accept(incident: Incident | None, event: Event) -> str | None:
             return _judging(incident, event)
         case HandedOver() if incident.handed_over:
             return "it is already with a person"
-        case Closed() if incident.intent is not None:
-            return "a write is not settled yet"
+        case HandedOver() if not event.reasons:
+            return "nobody is told why"
         case _:
             return None
 
@@ -64,12 +71,12 @@ def _asking(incident: Incident, event: Proposed | Decided | Asked | Answered | E
     proposal, question = incident.proposal, incident.question
     match event:
         case Proposed():
-            return "a write is not settled yet" if incident.intent is not None else None
+            return "an effect is not judged yet" if incident.verifying else None
         case Decided() | Asked():
             if proposal is None or proposal.plan.digest != event.digest:
                 return "the plan is not the current one"
-            if isinstance(event, Asked) and question is not None and question.digest == event.digest and question.open:
-                return "the question is already open"
+            if isinstance(event, Asked):
+                return _question(incident, event)
             return None
         case Answered() | Expired() | Escalated():
             if question is None or question.digest != event.digest:
@@ -80,7 +87,18 @@ def _asking(incident: Incident, event: Proposed | Decided | Asked | Answered | E
                 return f"the question is over: {question.over}"
             if isinstance(event, Answered) and event.at >= question.expires:
                 return "the question has expired"
+            if isinstance(event, Expired) and event.at < question.expires:
+                return "the question has not expired"
             return None
+
+
+def _question(incident: Incident, event: Asked) -> str | None:
+    question = incident.question
+    if incident.decision is None or incident.decision.route is not Route.ASK:
+        return "the gate does not ask"
+    if question is not None and question.digest == event.digest and question.open:
+        return "the question is already open"
+    return None if event.expires > event.at else "it would expire before it is asked"
 
 
 def _writing(incident: Incident, event: Intended | Claimed | Applied | NotApplied | Superseded) -> str | None:
@@ -89,21 +107,40 @@ def _writing(incident: Incident, event: Intended | Claimed | Applied | NotApplie
         case Intended():
             if intent is not None:
                 return "another write is not settled yet"
-            if event.undo:
-                return None if incident.action is not None else "nothing was done that could be undone"
-            if proposal is None or incident.decision is None or proposal.plan.digest != event.digest:
-                return "the plan is not the current one"
-            return None if incident.decision.route is Route.AUTO else "the gate did not open"
+            return _undoing(incident, event) if event.undo else _acting(incident, event)
         case Claimed() | Applied() | NotApplied():
             if intent is None or intent.key != event.key:
                 return "that write is not open"
             if isinstance(event, Claimed) and event.epoch < intent.epoch:
                 return "a newer leader has it"
             return None
+        case Superseded() if intent is not None and event.key != intent.key:
+            return "a write is not settled yet"
         case Superseded():
             known = {proposal.plan.digest if proposal else "", incident.question.digest if incident.question else ""}
             known |= {intent.digest if intent else ""}
             return None if event.digest in known else "that plan is not open"
+
+
+def _acting(incident: Incident, event: Intended) -> str | None:
+    """Each step of a plan is written once, in order, while the gate is open."""
+    proposal, action = incident.proposal, incident.action
+    if proposal is None or incident.decision is None or proposal.plan.digest != event.digest:
+        return "the plan is not the current one"
+    if incident.decision.digest != event.digest or incident.decision.route is not Route.AUTO:
+        return "the gate did not open"
+    mine = action is not None and action.plan.digest == event.digest
+    if mine and action is not None and (action.outcome is not None or action.undone is not None):
+        return "that plan was carried out already"
+    written = action.writes if mine and action is not None else 0
+    return None if event.step == written else f"step {event.step + 1} is not the next one"
+
+
+def _undoing(incident: Incident, event: Intended) -> str | None:
+    action = incident.action
+    if action is None or action.plan.digest != event.digest or not action.plan.undo:
+        return "nothing was done that could be undone"
+    return None if action.undone is None else "it is already undone"
 
 
 def _judging(incident: Incident, event: Checked | Verified | UndoAsked | Undone) -> str | None:
@@ -117,5 +154,7 @@ def _judging(incident: Incident, event: Checked | Verified | UndoAsked | Undone)
             return f"{action.plan.remediation} cannot be undone by automation"
         case UndoAsked() | Undone() if action.undone is not None:
             return "it is already undone"
+        case UndoAsked() if action.undo_asked_by:
+            return f"{action.undo_asked_by} has already asked for it"
         case _:
             return None

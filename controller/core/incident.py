@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import JsonValue
 
@@ -43,6 +43,9 @@ from controller.core.routes import Route
 from detectors.series import Workload
 from remediations.plan import Outcome, Plan
 
+GRACE = timedelta(minutes=1)
+"""How long after a question's end an answer given in time may still be carried out."""
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -61,6 +64,11 @@ class Question:
     def open(self) -> bool:
         """True while an answer would still count."""
         return self.answer is None and not self.over
+
+    @property
+    def good_until(self) -> datetime:
+        """When an approval ends: with the question, but what was approved at its very end gets a moment."""
+        return self.expires if self.answer is None else max(self.expires, self.answer.at + GRACE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,8 +272,10 @@ def _intent(incident: Incident, event: Intended | Claimed | Applied | NotApplied
             return replace(incident, intent=replace(intent, epoch=event.epoch, claimed=True))
         case NotApplied():
             return _given_up(replace(incident, intent=None), intent)
+        case Applied() if intent.undo:
+            return replace(incident, intent=None)
         case Applied():
-            return replace(incident, intent=None, action=_applied(incident, intent, event))
+            return replace(incident, intent=None, action=_applied(incident, intent, event), handed_over=())
 
 
 def _given_up(incident: Incident, intent: Intent) -> Incident:
@@ -284,7 +294,7 @@ def step_name(runbook: str, step: int) -> str:
 
 def _applied(incident: Incident, intent: Intent, event: Applied) -> Action | None:
     action, proposal = incident.action, incident.proposal
-    if intent.undo or proposal is None:
+    if proposal is None:
         return action
     if action is not None and action.plan.digest == intent.digest:
         return replace(action, applied_at=event.at, writes=action.writes + 1)
@@ -306,7 +316,8 @@ def _action(incident: Incident, event: Checked | Verified | UndoAsked | Undone) 
         case UndoAsked():
             return replace(incident, action=replace(action, undo_asked_by=event.by))
         case Undone():
-            return replace(incident, action=replace(action, undone=event), proposal=None, decision=None)
+            tried = (*incident.tried, step_name(action.runbook, action.step))
+            return replace(incident, action=replace(action, undone=event), tried=tried, proposal=None, decision=None)
 
 
 def _checked(action: Action, event: Checked) -> Action:

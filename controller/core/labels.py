@@ -57,8 +57,10 @@ def labels(events: Iterable[Event]) -> tuple[Label, ...]:
                 found[event.digest] = _label(
                     opened, proposals[event.digest], False, f"rejected by {event.by}", event.at
                 )
-            case Undone() if event.by and event.digest in found:
-                found[event.digest] = replace(found[event.digest], good=False, why=f"undone by {event.by}")
+            case Undone() if opened and event.by and event.digest in proposals:
+                undone = _label(opened, proposals[event.digest], False, f"undone by {event.by}", event.at)
+                judged = found.get(event.digest, undone)
+                found[event.digest] = replace(judged, good=False, why=undone.why)
             case _:
                 pass
     return tuple(found.values())

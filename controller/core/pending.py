@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
+from controller.core.events import Verdict
 from controller.core.incident import Incident, Intent, Question
 from controller.core.routes import Route
 from remediations.plan import Outcome
@@ -94,7 +95,7 @@ def pending(incident: Incident, now: datetime) -> tuple[Command, ...]:
     if incident.verifying and incident.action is not None:
         following = _next_step(incident)
         return (following,) if following is not None else (Verify(incident.action.plan.digest),)
-    return (*_question(incident.question, now), *_nothing(incident, now), *_decided(incident))
+    return (*_question(incident.question, now), *_harm(incident), *_nothing(incident, now), *_decided(incident, now))
 
 
 def _revert(incident: Incident) -> Revert | None:
@@ -130,13 +131,31 @@ def _question(question: Question | None, now: datetime) -> Iterator[Command]:
             yield Escalate(question.digest, to)
 
 
+def _harm(incident: Incident) -> Iterator[Command]:
+    """Harm goes to a person, taken back or not (S25)."""
+    action = incident.action
+    if action is None or action.outcome is not Outcome.HARMFUL or incident.handed_over:
+        return
+    told = [f"it is worse than before: {action.detail}"]
+    if action.undone is not None:
+        back = "it was taken back" if action.undone.restored else "it could not be taken back"
+        told.append(f"{back}: {action.undone.detail}")
+    yield Page(tuple(told))
+
+
 def _nothing(incident: Incident, now: datetime) -> Iterator[Command]:
     developed = now - incident.opened_at >= PATIENCE or bool(incident.tried)
-    if incident.nothing_fits and not incident.handed_over and developed and incident.symptoms and not incident.observe_only:
+    if (
+        incident.nothing_fits
+        and not incident.handed_over
+        and developed
+        and incident.symptoms
+        and not incident.observe_only
+    ):
         yield Page(incident.nothing_fits)
 
 
-def _decided(incident: Incident) -> Iterator[Command]:
+def _decided(incident: Incident, now: datetime) -> Iterator[Command]:
     decision, question = incident.decision, incident.question
     if decision is None:
         return
@@ -144,7 +163,8 @@ def _decided(incident: Incident) -> Iterator[Command]:
         case Route.AUTO:
             yield Apply(decision.digest, 0)
         case Route.ASK:
-            if question is None or question.digest != decision.digest or question.over not in ("", "expired"):
+            other = question is None or question.digest != decision.digest
+            if question is None or other or question.over not in ("", "expired") or _too_late(question, now):
                 yield Ask(decision.digest)
             elif question.over == "expired" and not incident.handed_over:
                 yield Page(("nobody answered in time",))
@@ -153,3 +173,9 @@ def _decided(incident: Incident) -> Iterator[Command]:
                 yield Page(tuple(reason.message for reason in decision.reasons if reason.route is Route.HAND_OVER))
         case Route.WAIT | Route.REFUSE:
             pass
+
+
+def _too_late(question: Question, now: datetime) -> bool:
+    """Approved, held back meanwhile, and too old to be carried out: asked again."""
+    answer = question.answer
+    return answer is not None and answer.verdict is Verdict.APPROVE and now >= question.good_until

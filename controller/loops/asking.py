@@ -18,6 +18,8 @@ from runbooks.schema import Runbook
 async def ask(rooms: Rooms, incident: Incident, command: Ask, policy: Policy, runbook: Runbook | None) -> Incident:
     """Open the question."""
     now = rooms.clock.now()
+    if not policy.approvers and incident.handed_over:
+        return incident
     if not policy.approvers:
         nobody = "nobody may answer: name approvers in the settings (people.approvers)"
         return await page(rooms, incident, Page((nobody,)), runbook)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from controller.core.events import Checked, Closed, Event, HandedOver, Learned, Verified
+from controller.core.events import Checked, Closed, Event, Learned, Verified
 from controller.core.incident import Action, Incident
 from controller.core.judge import Look, Patience, healthy, judge, worse
 from controller.core.labels import name_of
@@ -101,8 +101,6 @@ async def conclude(
     match outcome:
         case Outcome.EFFECTIVE:
             further.append(Closed(now, "effective"))
-        case Outcome.HARMFUL if not action.plan.undo:
-            further.append(HandedOver(now, (f"it is worse than before: {detail}",)))
         case Outcome.HARMFUL | Outcome.INEFFECTIVE | Outcome.INCONCLUSIVE:
             pass
     return await rooms.journal.record(incident, further, now) if further else incident

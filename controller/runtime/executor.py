@@ -41,8 +41,6 @@ CONFLICTS = 3
 """Conflicts after which a write is given up (S5)."""
 FRESH = timedelta(seconds=2)
 """How old the last look at target and kill switch may be when the write is sent (S7, S13)."""
-GRACE = timedelta(minutes=1)
-"""How long after a question's end an answer given in time may still be carried out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +237,7 @@ def approval_of(incident: Incident) -> Approval | None:
     answer, question = incident.approved, incident.question
     if answer is None or question is None:
         return None
-    return Approval(answer.digest, answer.by, max(question.expires, answer.at + GRACE))
+    return Approval(answer.digest, answer.by, question.good_until)
 
 
 def step_of(incident: Incident) -> Step:
