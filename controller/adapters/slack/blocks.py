@@ -189,5 +189,6 @@ def columns(text: str, name: str) -> list[str]:
 
 
 def unmarked(text: str) -> str:
-    """Markup taken away: links and mentions as their address, fences gone."""
-    return unescape(re.sub(r"<([^<>|]+)>", r"\1", text.replace("```", "")))
+    """Markup taken away: links as their address, mentions as the id that is mentioned, fences gone."""
+    named = re.sub(r"<(?:@|!subteam\^)([A-Z0-9]+)>", r"@\1", text.replace("```", ""))
+    return unescape(re.sub(r"<([^<>|]+)>", r"\1", named))

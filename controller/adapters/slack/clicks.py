@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from controller.adapters.slack.blocks import asks_reason, plain, section
-from controller.adapters.slack.text import escape
+from controller.adapters.slack.blocks import asks_reason, plain
+from controller.adapters.slack.text import unescape
 from controller.ports import Click, Posted
 
 REASON = "reason"
@@ -152,7 +152,7 @@ def dialogue(click: Click, title: str, about: str) -> dict[str, Any]:
         "title": plain(title, 24),
         "submit": plain(title, 24),
         "close": plain("Back", 24),
-        "blocks": [*([section(about)] if about else [section(escape(click.value) or "–")]), ask],
+        "blocks": [{"type": "section", "text": plain(unescape(about) or click.value, 3000)}, ask],
     }
 
 
