@@ -47,7 +47,10 @@ def blocks(message: Message, link: str = "", mentions: Mapping[str, str] | None 
 
 def header(headline: str) -> Block:
     """The headline; plain text, so nothing in it is markup."""
-    return {"type": "header", "text": {"type": "plain_text", "text": fitted(headline or "–", HEADER), "emoji": False}}
+    return {
+        "type": "header",
+        "text": {"type": "plain_text", "text": fitted(headline.strip() or "–", HEADER), "emoji": False},
+    }
 
 
 def fact(name: str, text: str, link: str) -> Block:
@@ -68,7 +71,8 @@ def context(lines: Sequence[str]) -> Block:
 
 def marked(text: str, link: str, limit: int = SECTION) -> str:
     """Escaped, with our own addresses as links where all of it fits."""
-    full = linked(text or "–", link)
+    text = text.strip() or "–"
+    full = linked(text, link)
     return full if len(full) <= limit else fitted(text, limit)
 
 
@@ -115,7 +119,7 @@ def element(button: Button, headline: str) -> Block:
 
 def plain(text: str, limit: int) -> Block:
     """Text without markup."""
-    return {"type": "plain_text", "text": fitted(text or "–", limit), "emoji": False}
+    return {"type": "plain_text", "text": fitted(text.strip() or "–", limit), "emoji": False}
 
 
 def asks_reason(block_id: str, action: str) -> bool:
