@@ -7,6 +7,7 @@ They do nothing unless `TRIMTAB_FAILPOINTS=1` *and* `TRIMTAB_FAILPOINT` names on
     TRIMTAB_FAILPOINT=cluster.apply.after=stop         SIGSTOP to this process, goes on at SIGCONT
     TRIMTAB_FAILPOINT=cluster.apply.before=sleep:2.5   wait
     TRIMTAB_FAILPOINT=store.commit.after=raise@3       raise `Injected`, at the third visit
+    TRIMTAB_FAILPOINT=store.commit.after/claimed=kill  only where the commit is of exactly these events
     TRIMTAB_FAILPOINT=*=log                            only write every visit to the log
 
 `TRIMTAB_FAILPOINT_LOG` names a file that gets one line per hit, synced to disk before the action. `KNOWN` lists every
@@ -60,31 +61,34 @@ class Injected(TrimtabError):
 
 @dataclass(frozen=True, slots=True)
 class Armed:
-    """One failpoint that is to do something: at its `nth` visit, or at each when None."""
+    """One failpoint that is to do something: at its `nth` visit, or at each when None; `about` narrows it."""
 
     name: str
     action: Action
     seconds: float = 0.0
     nth: int | None = None
+    about: str = ""
 
-    def strikes(self, name: str, visit: int) -> bool:
-        """Whether this visit of `name` (counted from 1) is the one."""
-        return self.name in {name, "*"} and self.nth in {None, visit}
+    def concerns(self, name: str, about: str) -> bool:
+        """Whether a visit of `name` counts."""
+        return self.name in {name, "*"} and self.about in {"", about}
 
 
 _visits: Counter[str] = Counter()
 
 
-async def failpoint(name: str) -> None:
-    """Pass by, unless the environment has armed this name."""
+async def failpoint(name: str, about: str = "") -> None:
+    """Pass by, unless the environment has armed this name. `about` says more closely what is going on."""
     if os.environ.get("TRIMTAB_FAILPOINTS") != "1":
         return
     armed = armed_by(os.environ)
-    if armed is None:
+    if armed is None or not armed.concerns(name, about):
         return
-    _visits[name] += 1
-    if armed.strikes(name, _visits[name]):
-        _log(os.environ.get("TRIMTAB_FAILPOINT_LOG", ""), f"{name} {armed.action} {_visits[name]} {os.getpid()}\n")
+    place = f"{name}/{about}" if about else name
+    counted = place if armed.about or armed.name == "*" else name
+    _visits[counted] += 1
+    if armed.nth in {None, _visits[counted]}:
+        _log(os.environ.get("TRIMTAB_FAILPOINT_LOG", ""), f"{place} {armed.action} {_visits[counted]} {os.getpid()}\n")
         await _strike(name, armed)
 
 
@@ -109,13 +113,14 @@ def armed_by(environment: Mapping[str, str]) -> Armed | None:
     text = environment.get("TRIMTAB_FAILPOINT", "")
     if not text:
         return None
-    name, _, rest = text.rpartition("=")
+    place, _, rest = text.rpartition("=")
+    name, _, about = place.partition("/")
     what, _, nth = rest.partition("@")
     action, _, seconds = what.partition(":")
     if name != "*" and name not in KNOWN:
         raise BadSettings(f"TRIMTAB_FAILPOINT names {name!r}, which does not exist", f"Use one of {sorted(KNOWN)}.")
     try:
-        return Armed(name, _action(action), float(seconds or 0), int(nth) if nth else None)
+        return Armed(name, _action(action), float(seconds or 0), int(nth) if nth else None, about)
     except ValueError as cause:
         raise BadSettings(
             f"TRIMTAB_FAILPOINT asks for {rest!r} at {name}",

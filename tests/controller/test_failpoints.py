@@ -14,7 +14,7 @@ from controller.failpoints import KNOWN, Armed, armed_by
 
 STORY = """
 import asyncio
-from controller.failpoints import around
+from controller.failpoints import around, failpoint
 
 async def story():
     for turn in range(3):
@@ -22,6 +22,8 @@ async def story():
             print("called", turn, flush=True)
     async with around("cluster.apply", effect=False):
         print("rehearsed", flush=True)
+    for about in ("claimed", "applied", "claimed"):
+        await failpoint("store.commit.before", about)
 
 asyncio.run(story())
 """
@@ -73,6 +75,23 @@ def test_kill_ends_the_process_there_and_the_log_knows(
     assert told(tmp_path, armed) == (-signal.SIGKILL, printed, [hit])
 
 
+@pytest.mark.parametrize(
+    ("armed", "hit"),
+    [
+        ("store.commit.before/applied=kill", "store.commit.before/applied kill 1"),
+        ("store.commit.before/claimed=kill@2", "store.commit.before/claimed kill 2"),
+        ("store.commit.before=kill@2", "store.commit.before/applied kill 2"),
+    ],
+    ids=["of-its-kind", "second-of-its-kind", "second-of-any-kind"],
+)
+def test_a_failpoint_can_be_narrowed_to_what_it_is_about(tmp_path: Path, armed: str, hit: str) -> None:
+    assert told(tmp_path, armed) == (-signal.SIGKILL, ALL, [hit])
+
+
+def test_a_kind_that_never_comes_strikes_nothing(tmp_path: Path) -> None:
+    assert told(tmp_path, "store.commit.before/closed=kill") == (0, ALL, [])
+
+
 def test_stop_stops_the_process_and_continue_lets_it_go_on(tmp_path: Path) -> None:
     process = story(tmp_path, "cluster.apply.after=stop@2")
     pid, status = os.waitpid(process.pid, os.WUNTRACED)
@@ -105,12 +124,15 @@ def test_log_writes_every_visit_of_every_failpoint(tmp_path: Path) -> None:
     code, printed, log = told(tmp_path, "*=log")
 
     assert (code, printed) == (0, ALL)
-    assert log == [f"cluster.apply.{side} log {turn}" for turn in (1, 2, 3) for side in ("before", "after")]
+    calls = [f"cluster.apply.{side} log {turn}" for turn in (1, 2, 3) for side in ("before", "after")]
+    commits = [f"store.commit.before/{about}" for about in ("claimed log 1", "applied log 1", "claimed log 2")]
+    assert log == calls + commits
 
 
 @pytest.mark.parametrize("name", sorted(KNOWN))
 def test_every_known_failpoint_can_be_armed(name: str) -> None:
     assert armed_by({"TRIMTAB_FAILPOINT": f"{name}=kill@2"}) == Armed(name, "kill", nth=2)
+    assert armed_by({"TRIMTAB_FAILPOINT": f"{name}/claimed=kill"}) == Armed(name, "kill", about="claimed")
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,8 @@ class DatabaseStore:
 
     async def commit(self, commit: Commit, now: datetime) -> CommitResult:
         """Append atomically: fence, then staleness, then budgets; nothing is written unless all three pass."""
-        async with self._writing("committing", "store.commit") as connection:
+        kinds = "+".join(event.kind for event in commit.events)
+        async with self._writing("committing", "store.commit", kinds) as connection:
             log = await locked(connection)
             if commit.epoch is not None and commit.epoch < log.epoch:
                 return Fenced(log.epoch)
@@ -191,16 +192,16 @@ class DatabaseStore:
             self._lock.release()
 
     @asynccontextmanager
-    async def _writing(self, doing: str, call: str) -> AsyncIterator[AsyncConnection]:
+    async def _writing(self, doing: str, call: str, about: str = "") -> AsyncIterator[AsyncConnection]:
         """A writing transaction with its two failpoints: just before the commit, and once it is durable."""
         try:
             async with asyncio.timeout(self._answer_within), self._turn, self._writer.begin() as connection:
                 await prepare(connection)
                 yield connection
-                await failpoint(f"{call}.before")
+                await failpoint(f"{call}.before", about)
         except FAILURES as cause:
             raise failure(self._place, doing, cause) from cause
-        await failpoint(f"{call}.after")
+        await failpoint(f"{call}.after", about)
 
     @asynccontextmanager
     async def _reading(self, doing: str, *, snapshot: bool = False) -> AsyncIterator[AsyncConnection]:
