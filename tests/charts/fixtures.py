@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.api.examples import REMEDIATION
-from tests.charts.chart import Helm, install
+from tests.charts.chart import Helm, install, of
 from tests.controlplane import provider
 from tests.controlplane.api import Api, ApiError
 from tests.controlplane.cluster import ControlPlane
@@ -31,15 +31,18 @@ def helm() -> Helm:
 
 @pytest.fixture(scope="session")
 def charted(helm: Helm) -> Iterator[ControlPlane]:
-    """A control plane with two releases: `trimtab` acts in `shop`, `watcher` has the default values."""
+    """A control plane with three releases: `trimtab` acts in `shop`; of `watcher` (default values) and
+    `narrow` (watches `shop` only) there are only the rights.
+    """
     with started_control_plane() as plane:
-        for name in ("trimtab", "watching", SHOP, ELSEWHERE):
+        for name in ("trimtab", "watching", "narrowing", SHOP, ELSEWHERE):
             plane.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
         install(plane, helm.render(VALUES))
-        # A second release would guard the same Remediations for another account; only its rights matter here.
+        # A second policy would guard the same Remediations for another account.
         default = helm.render(release="watcher", namespace="watching")
+        narrow = helm.render({"watch.namespaces": [SHOP]}, release="narrow", namespace="narrowing")
         rights = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
-        install(plane, [found for found in default if found["kind"] in rights])
+        install(plane, of([*default, *narrow], *rights))
         _in_force(plane)
         yield plane
 
