@@ -26,10 +26,13 @@ from controller.errors import BadSettings
 from controller.settings import Settings
 
 if TYPE_CHECKING:
+    from controller.adapters.kubernetes.access import KubernetesAccess
     from controller.adapters.kubernetes.config import Connection
+    from controller.adapters.kubernetes.survey import Survey
     from controller.adapters.prometheus.connection import Connection as PrometheusConnection
     from controller.adapters.prometheus.metrics import PrometheusMetrics
-    from controller.ports import Access, Chat, Clock, Leases, Notify, Resources, Store
+    from controller.adapters.slack import SlackChat
+    from controller.ports import Clock, Leases, Notify, Resources, Store
     from controller.program import Program
     from runbooks.schema import Runbook
 
@@ -98,16 +101,39 @@ async def open_store(settings: Settings, *, read_only: bool = False) -> AsyncIte
         await store.close()
 
 
+def store_place(settings: Settings) -> str:
+    """Which store the settings mean, without its password. Raises StoreUnusable."""
+    from controller.adapters.database.survey import described
+
+    return described(settings.database())
+
+
+async def store_unwritable(settings: Settings) -> str:
+    """Why the store could not be written, empty when it could. Raises StoreUnavailable, StoreUnusable."""
+    from controller.adapters.database.survey import unwritable
+
+    return await unwritable(settings.database())
+
+
 @asynccontextmanager
-async def open_cluster(settings: Settings) -> AsyncIterator[tuple[Resources, Access]]:
+async def open_cluster(settings: Settings) -> AsyncIterator[tuple[Resources, KubernetesAccess]]:
     """Objects of the cluster and its access reviews, as whoever the kubeconfig names. Raises BadSettings."""
+    async with open_survey(settings) as (resources, access, _):
+        yield resources, access
+
+
+@asynccontextmanager
+async def open_survey(settings: Settings) -> AsyncIterator[tuple[Resources, KubernetesAccess, Survey]]:
+    """As `open_cluster`, and what the API server says of itself. Raises BadSettings."""
     from controller.adapters.kubernetes.access import KubernetesAccess
     from controller.adapters.kubernetes.client import Api
     from controller.adapters.kubernetes.events import EventLog
     from controller.adapters.kubernetes.resources import KubernetesResources
+    from controller.adapters.kubernetes.survey import Survey
 
     async with await Api.open(connection(settings)) as api:
-        yield KubernetesResources(api, EventLog(api, open_clock().now, identity(settings))), KubernetesAccess(api)
+        resources = KubernetesResources(api, EventLog(api, open_clock().now, identity(settings)))
+        yield resources, KubernetesAccess(api), Survey(api)
 
 
 async def open_leases(settings: Settings) -> Leases:
@@ -126,9 +152,15 @@ def open_metrics(settings: Settings) -> PrometheusMetrics | None:
     return PrometheusMetrics(prometheus(settings), open_clock().now)
 
 
-def open_chat(settings: Settings) -> Chat | None:
-    """Slack, None when no channel is set. Its tokens are secrets and may come later."""
-    return None
+def open_chat(settings: Settings) -> SlackChat | None:
+    """Slack, None when no channel is set. Its tokens are secrets that may come later."""
+    if not settings.slack_channel:
+        return None
+    from controller.adapters.slack import SlackChat
+
+    known = {name: member for member, name in settings.people.slack.items()}
+    mentions = known | {f"user:{name}": member for name, member in known.items()}
+    return SlackChat(settings.secret, base_url=settings.slack_api_url, link=settings.public_url, mentions=mentions)
 
 
 def open_notifiers(settings: Settings) -> tuple[Notify, ...]:

@@ -33,6 +33,10 @@ class Denied(Terminal):
     """The API server refused: rights, validation or an admission policy."""
 
 
+class Forbidden(Denied):
+    """The API server does not know who asks, or says that they may not."""
+
+
 class KindUnknown(Terminal):
     """The API server does not serve this kind: its CRD is missing."""
 

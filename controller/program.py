@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -22,7 +23,7 @@ from controller.core.events import Noted, Verdict, Via
 from controller.core.history import History
 from controller.core.incident import Incident
 from controller.core.message import Press, parse_value, plan_text
-from controller.errors import TrimtabError
+from controller.errors import Retriable, TrimtabError
 from controller.kinds import PODS, REPLICA_SETS, WORKLOADS
 from controller.loops.consent import Consents
 from controller.loops.fleet import Fleet, Grid
@@ -58,6 +59,7 @@ from controller.runtime.queue import KeyedQueue
 from controller.runtime.reconcile import Reconciler
 from controller.runtime.standing import Statuses
 from controller.runtime.workers import Workers
+from controller.runtime.written import unheard_decision, unheard_undo, via
 from controller.settings import Settings
 from detectors.series import Workload
 from remediations.cluster import Cluster
@@ -68,6 +70,8 @@ log = structlog.get_logger(__name__)
 
 WATCHED = (*WORKLOADS, REPLICA_SETS, PODS, SERVICE_POLICY, RUNBOOK, CLUSTER_RUNBOOK, REMEDIATION, PLANNED_EVENT)
 FOLLOW = timedelta(seconds=1)
+PATIENCE = 0.6
+"""Seconds for work under way when the program stops: twice that and the lease's return fit into three."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,7 @@ class Program:
         self.election: Election | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._background: set[asyncio.Task[None]] = set()
+        self._heard: set[tuple[str, str, str]] = set()
         self.chat_trouble = ""
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -163,9 +168,13 @@ class Program:
         self._spawn(clock.start(), "clock")
 
     async def _stop(self) -> None:
-        """Give the lease back last, after nothing of ours can write any more."""
-        await self.parts.clock.close()
-        await self.reconciler.stop()
+        """Give the lease back last, after nothing of ours can write any more. Work under way gets a second, then is
+        cut off: a crash is safe anyway.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                await self.parts.clock.close()
+        await self.reconciler.stop(PATIENCE)
         if self.election is not None:
             await self.election.stop()
         for task in (*self._tasks, *self._background):
@@ -204,6 +213,7 @@ class Program:
             return
         log.warning("leadership lost", identity=self.identity)
         self.leadership.drop()
+        self._heard.clear()
         task = asyncio.create_task(self.reconciler.stop(0.0))
         self._background.add(task)
         task.add_done_callback(self._background.discard)
@@ -245,13 +255,39 @@ class Program:
     def _changed(self, kind: ResourceKind, item: Mapping[str, Any]) -> None:
         """An object came, changed or went: look at its workload; a Remediation may carry an answer."""
         if kind is REMEDIATION:
-            decision = (item.get("spec") or {}).get("decision")
-            if decision and not (item.get("status") or {}).get("decision") and self.leadership.epoch is not None:
-                self._later(self._decision(item, decision))
+            self._written(item)
             return
         workload = self.cache.owner_of(kind, item) if kind in (*WORKLOADS, REPLICA_SETS, PODS) else None
         if workload is not None and self.leadership.epoch is not None:
             self.queue.add(workload)
+
+    def _written(self, item: Mapping[str, Any]) -> None:
+        """Hear what people wrote into a Remediation, once."""
+        if self.leadership.epoch is None:
+            return
+        decision, by = unheard_decision(item), unheard_undo(item)
+        for what, who in (("decision", str((decision or {}).get("by", ""))), ("undo", by or "")):
+            heard = (str(item["metadata"]["uid"]), what, who)
+            if not who or heard in self._heard:
+                continue
+            self._heard.add(heard)
+            if what == "undo":
+                self._later(self._hear(partial(self._undo, item, who)))
+            elif decision is not None:
+                self._later(self._hear(partial(self._decision, item, decision)))
+
+    async def _hear(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Take in an answer; a store that is away is waited for as long as this replica leads."""
+        wait = 1.0
+        while self.leadership.epoch is not None:
+            try:
+                await work()
+            except Retriable as error:
+                log.warning("answer not taken in yet", error=str(error))
+                await asyncio.sleep(wait)
+                wait = min(30.0, 2 * wait)
+            else:
+                return
 
     def _later(self, work: Any) -> None:
         task = asyncio.create_task(guarded(work, "answer", once=True))
@@ -259,12 +295,17 @@ class Program:
         task.add_done_callback(self._background.discard)
 
     async def _answers(self) -> None:
-        """Wake the workloads whose incidents grew, whichever replica recorded it."""
+        """Read the log on, on every replica; the leader wakes the workloads whose incidents grew, whoever recorded
+        it.
+        """
         while True:
             await asyncio.sleep(FOLLOW.total_seconds())
-            if self.leadership.epoch is None:
+            try:
+                grown = await self.journal.catch_up()
+            except TrimtabError as error:
+                log.warning("log not read", error=str(error))
                 continue
-            for stream in await self.journal.catch_up():
+            for stream in grown if self.leadership.epoch is not None else ():
                 opened = self.history.opened(stream)
                 if opened is not None:
                     self.queue.add(opened.workload)
@@ -281,19 +322,25 @@ class Program:
 
     async def _decision(self, item: Mapping[str, Any], decision: Mapping[str, Any]) -> None:
         """An answer in a Remediation. The admission policy proved the name and the right when it was written."""
-        spec, notes = item["spec"], item["metadata"].get("annotations") or {}
-        via = Via.CLI if notes.get("trimtab.dev/via") == "CLI" else Via.KUBECTL
+        spec = item["spec"]
         reply = await self.door.answer(
             spec["incident"],
             decision["digest"],
             Verdict(decision["verdict"]),
             Person(decision["by"]),
-            via,
+            via(item),
             self.parts.clock.now(),
             reason=decision.get("reason") or "",
         )
         if not reply.counted:
             log.warning("answer does not count", incident=spec["incident"], by=decision["by"], why=reply.sentence)
+
+    async def _undo(self, item: Mapping[str, Any], by: str) -> None:
+        """A wish to take it back, in a Remediation; the admission policy proved name and right here too."""
+        incident = str(item["spec"]["incident"])
+        reply = await self.door.undo(incident, Person(by), via(item), self.parts.clock.now())
+        if not reply.counted:
+            log.warning("undo does not count", incident=incident, by=by, why=reply.sentence)
 
     async def clicked(self, click: Click) -> str:
         """A button in the chat."""

@@ -36,6 +36,13 @@ class Format(StrEnum):
     MARKDOWN = "markdown"
 
 
+class ExportAs(StrEnum):
+    """What an incident can be exported as."""
+
+    RUNBOOK_TEST = "runbook-test"
+    MARKDOWN = "markdown"
+
+
 class Ended(Exception):
     """A command ends here: a sentence for people (may be empty) and the exit code."""
 

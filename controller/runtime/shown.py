@@ -15,10 +15,13 @@ from controller.core.events import (
     Decided,
     Event,
     Expired,
+    Ignored,
     Intended,
     NotApplied,
     Proposed,
     Superseded,
+    UndoAsked,
+    Undone,
     Verified,
 )
 from controller.core.incident import Incident
@@ -85,9 +88,10 @@ def status(incident: Incident, proposed: Proposed, events: Sequence[Event], gene
         "conditions": [
             condition
             for condition in (
-                _approved(answered, own, generation),
+                _approved(answered, own, _ignored(events, proposed, "answered"), generation),
                 _executed(writes, generation),
                 _verified(verified, generation),
+                _undone(own, _ignored(events, proposed, "undo-asked"), bool(writes), generation),
             )
             if condition is not None
         ],
@@ -116,7 +120,15 @@ def _answer(answered: Answered | None, own: Sequence[Event]) -> str:
     return "Superseded" if own and isinstance(own[-1], Superseded) else ""
 
 
-def _approved(answered: Answered | None, own: Sequence[Event], generation: int) -> dict[str, Any] | None:
+def _ignored(events: Sequence[Event], proposed: Proposed, what: str) -> Ignored | None:
+    """The last word of a person about this plan that did not count, None when there is none."""
+    later = events[events.index(proposed) :]
+    return next((event for event in reversed(later) if isinstance(event, Ignored) and event.what == what), None)
+
+
+def _approved(
+    answered: Answered | None, own: Sequence[Event], ignored: Ignored | None, generation: int
+) -> dict[str, Any] | None:
     if answered is not None:
         yes = answered.verdict == "Approve"
         said = f"{answered.by} by {answered.via}" + (f": {answered.reason}" if answered.reason else "")
@@ -124,6 +136,8 @@ def _approved(answered: Answered | None, own: Sequence[Event], generation: int) 
     expired = _last(own, Expired)
     if expired is not None:
         return _condition("Approved", False, "Expired", "nobody answered in time", expired.at, generation)
+    if ignored is not None:
+        return _condition("Approved", False, "Refused", f"{ignored.by}: {ignored.reason}", ignored.at, generation)
     return None
 
 
@@ -142,6 +156,24 @@ def _verified(verified: Verified | None, generation: int) -> dict[str, Any] | No
         return None
     good = verified.outcome == "Effective"
     return _condition("Verified", good, str(verified.outcome), verified.detail, verified.at, generation)
+
+
+def _undone(own: Sequence[Event], ignored: Ignored | None, written: bool, generation: int) -> dict[str, Any] | None:
+    """Taken back, asked to be, or refused to be; the newest of these."""
+    found = [event for event in (*own, *((ignored,) if ignored and written else ())) if isinstance(event, _UNDOING)]
+    if not found:
+        return None
+    match max(found, key=lambda event: event.at):
+        case Undone() as undone:
+            reason = "Restored" if undone.restored else "NotOurs"
+            return _condition("Undone", undone.restored, reason, undone.detail, undone.at, generation)
+        case UndoAsked() as asked:
+            return _condition("Undone", False, "Asked", f"{asked.by}: by {asked.via}", asked.at, generation)
+        case Ignored() as refused:
+            return _condition("Undone", False, "Refused", f"{refused.by}: {refused.reason}", refused.at, generation)
+
+
+_UNDOING = (UndoAsked, Undone, Ignored)
 
 
 def _condition(kind: str, holds: bool, reason: str, message: str, at: datetime, generation: int) -> dict[str, Any]:

@@ -18,6 +18,10 @@ SUBJECTS = ResourceKind("authorization.k8s.io", "v1", "subjectaccessreviews", "S
 SELVES = ResourceKind(
     "authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", namespaced=False
 )
+MYSELF = ResourceKind("authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview", namespaced=False)
+RULES = ResourceKind(
+    "authorization.k8s.io", "v1", "selfsubjectrulesreviews", "SelfSubjectRulesReview", namespaced=False
+)
 
 
 class KubernetesAccess:
@@ -44,10 +48,22 @@ class KubernetesAccess:
         attributes = attributes_of(verb, kind, namespace, name=name)
         return allowed(await self._review(SUBJECTS, {**asked, "resourceAttributes": attributes}))
 
-    async def self_may(self, verb: str, kind: ResourceKind, namespace: str | None, subresource: str = "") -> bool:
-        """Whether trimtab's own account may."""
-        attributes = attributes_of(verb, kind, namespace, subresource=subresource)
+    async def self_may(
+        self, verb: str, kind: ResourceKind, namespace: str | None, subresource: str = "", name: str = ""
+    ) -> bool:
+        """Whether trimtab's own account may (on the object of that name, where one is given)."""
+        attributes = attributes_of(verb, kind, namespace, name=name, subresource=subresource)
         return allowed(await self._review(SELVES, {"resourceAttributes": attributes}))
+
+    async def me(self) -> Person:
+        """Whoever this connection speaks as."""
+        user = (await self._review(MYSELF, {})).get("userInfo") or {}
+        return Person(str(user.get("username") or ""), tuple(user.get("groups") or ()))
+
+    async def my_rules(self, namespace: str) -> tuple[Mapping[str, Any], ...] | None:
+        """Every rule that lets this connection do something in a namespace; None when the server cannot say all."""
+        status = await self._review(RULES, {"namespace": namespace})
+        return None if status.get("incomplete") else tuple(status.get("resourceRules") or ())
 
     async def _review(self, kind: ResourceKind, spec: Mapping[str, Any]) -> Mapping[str, Any]:
         path = path_of(kind, None)

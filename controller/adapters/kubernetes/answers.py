@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from controller.errors import ApiUnavailable, Denied, KindUnknown
+from controller.errors import ApiUnavailable, Denied, Forbidden, KindUnknown
 
 REMEDY_DOWN = "See that the API server is up and reachable from here."
 LONGEST_WORDS = 500
@@ -93,7 +93,8 @@ def refused(verb: str, path: str, answer: Answer) -> ApiUnavailable | Denied | K
         return KindUnknown(f"{verb} {path}: the API server does not know this kind", "Install the chart's CRDs.")
     if answer.status == 410:
         return Expired(f"{verb} {path}: {answer.message}", "List again.")
-    return Denied(f"{verb} {path}: {answer.reason}: {answer.message}", REMEDY_DENIED)
+    kind = Forbidden if answer.status in {401, 403} else Denied
+    return kind(f"{verb} {path}: {answer.reason}: {answer.message}", REMEDY_DENIED)
 
 
 def unavailable(verb: str, path: str, answer: Answer) -> ApiUnavailable:

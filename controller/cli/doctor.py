@@ -1,0 +1,176 @@
+"""`trimtab doctor`: whether trimtab has what it needs, each line with cause and remedy.
+
+Promises that one part that does not answer never hides the others, and exit code 5 when anything is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from controller.api.v1alpha1.kinds import AUTOMATION_PAUSE
+from controller.app import (
+    further_runbooks,
+    open_chat,
+    open_clock,
+    open_leases,
+    open_metrics,
+    open_notifiers,
+    open_store,
+    open_survey,
+    prometheus,
+    store_place,
+    store_unwritable,
+)
+from controller.checkup import kinds, people, rights
+from controller.checkup.finding import Finding, Mark, note, well, wrong
+from controller.checkup.metrics import metrics, no_metrics
+from controller.checkup.store import leader, store
+from controller.cli.exits import Exit
+from controller.cli.screen import Format, Screen
+from controller.core.words import markdown
+from controller.errors import KindUnknown, StoreUnavailable, TrimtabError
+from controller.ports import LeaseState
+from controller.settings import Settings
+from remediations.registry import installed
+from runbooks.load import library
+from runbooks.schema import Runbook
+
+STYLES = {Mark.WELL: "green", Mark.NOTE: "yellow", Mark.WRONG: "red"}
+
+
+async def doctor(screen: Screen, settings: Settings) -> Exit:
+    """Look at everything, a line each."""
+    found: list[Finding] = []
+    async for finding in looked(settings):
+        found.append(finding)
+        match screen.format:
+            case Format.TEXT:
+                screen.marked(finding.mark, str(finding), STYLES[finding.mark])
+            case Format.MARKDOWN:
+                screen.text(f"- {finding.mark} {markdown(str(finding))}")
+            case Format.JSON:
+                pass
+    degraded = any(finding.mark is Mark.WRONG for finding in found)
+    if screen.format is Format.JSON:
+        lines = [
+            {"mark": one.mark.name.lower(), "subject": one.subject, "text": one.text, "remedy": one.remedy}
+            for one in found
+        ]
+        screen.json({"degraded": degraded, "findings": lines})
+    return Exit.DEGRADED if degraded else Exit.OK
+
+
+async def looked(settings: Settings) -> AsyncIterator[Finding]:
+    """Every finding, as it is made."""
+    lease = None
+    try:
+        async for finding in cluster(settings):
+            yield finding
+        lease = await _lease(settings)
+        yield leader(lease, open_clock().now())
+    except TrimtabError as error:
+        yield broken("API server", error)
+    yield await seen_metrics(settings)
+    yield await seen_store(settings, lease)
+    yield await slack(settings)
+    try:
+        notifiers = open_notifiers(settings)
+        for finding in people.telling(settings, len(notifiers)):
+            yield finding
+        for notifier in notifiers:
+            await notifier.close()
+    except TrimtabError as error:
+        yield broken("paging", error)
+    for finding in people.people(settings):
+        yield finding
+    try:
+        own = further_runbooks(settings.runbooks)
+        if own:
+            yield well("runbooks", f"{len(own)} of your own, {len(library())} shipped")
+    except TrimtabError as error:
+        yield broken("runbooks", error)
+
+
+async def cluster(settings: Settings) -> AsyncIterator[Finding]:
+    """API server, account, rights, kinds, policies, kill switch."""
+    async with open_survey(settings) as (resources, access, survey):
+        version, me = await survey.version(), await access.me()
+        if not me.name.startswith(f"system:serviceaccount:{settings.namespace}:"):
+            where = f"kubectl -n {settings.namespace} exec deploy/{settings.lease_name} -- trimtab doctor"
+            yield note("account", f"these are the rights of {me.name}, not those of the program", where)
+        books = (*library(), *_own(settings))
+        for finding in await rights.rights(access, settings, books, installed(), f"API server {version}"):
+            yield finding
+        yield await kinds.kinds(survey)
+        acts = bool(settings.act_namespaces)
+        yield await kinds.policies(survey, settings.lease_name, acts, settings.namespace)
+        try:
+            yield people.paused(await resources.list(AUTOMATION_PAUSE))
+        except KindUnknown as error:
+            yield wrong("kill switch", "its CRD is missing, which counts as paused", error.remedy)
+
+
+def _own(settings: Settings) -> tuple[Runbook, ...]:
+    try:
+        return further_runbooks(settings.runbooks)
+    except TrimtabError:
+        return ()  # said in a line of its own
+
+
+async def _lease(settings: Settings) -> LeaseState | None:
+    leases = await open_leases(settings)
+    try:
+        return await leases.read()
+    finally:
+        await leases.close()
+
+
+async def seen_metrics(settings: Settings) -> Finding:
+    """Prometheus."""
+    try:
+        source = open_metrics(settings)
+    except TrimtabError as error:
+        return broken("Prometheus", error)
+    baseline = settings.duration(settings.baseline_seconds)
+    if source is None:
+        return no_metrics()
+    try:
+        return await metrics(source, prometheus(settings).trust, baseline, open_clock().now)
+    finally:
+        await source.close()
+
+
+async def seen_store(settings: Settings, lease: LeaseState | None) -> Finding:
+    """The store, beside the program that may have it open."""
+    try:
+        place = store_place(settings)
+    except TrimtabError as error:
+        return broken("store", error)
+    try:
+        async with open_store(settings, read_only=True) as opened:
+            identity = await opened.identity()
+        return store(place, identity, await store_unwritable(settings), lease)
+    except StoreUnavailable as error:
+        if settings.database().startswith("sqlite:") and "unable to open" in str(error):
+            return note("store", f"{place}: not there yet; it is made when trimtab runs first")
+        return broken("store", error)
+    except TrimtabError as error:
+        return broken("store", error)
+
+
+async def slack(settings: Settings) -> Finding:
+    """The chat."""
+    chat = open_chat(settings)
+    if chat is None:
+        return note("Slack", "off: questions are asked on the page and in Remediations only", "set slack_channel")
+    try:
+        return well("Slack", (await chat.probe(settings.slack_channel)).removeprefix("Slack: "))
+    except TrimtabError as error:
+        return broken("Slack", error)
+    finally:
+        await chat.close()
+
+
+def broken(subject: str, error: TrimtabError) -> Finding:
+    """An error as a line."""
+    return wrong(subject, str(error.args[0]).removeprefix(f"{subject}: "), error.remedy or "see the program's log")

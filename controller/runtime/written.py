@@ -1,0 +1,54 @@
+"""What people have written into a Remediation: their decision, their wish to take it back, and whether it was heard.
+
+Promises that one writing is heard once: what has been answered in the status, or was refused there, is not asked
+again. Who may write it is held by the admission policy. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from controller.core.events import Via
+
+UNDO, VIA = "trimtab.dev/undo", "trimtab.dev/via"
+"""Annotations: whoever wants the action taken back, and the door they came through."""
+
+APPROVED, EXECUTED, VERIFIED, UNDONE = "Approved", "Executed", "Verified", "Undone"
+"""Condition types of a Remediation."""
+
+REFUSED, EXPIRED = "Refused", "Expired"
+"""Reasons of conditions: the answer did not count, or came too late."""
+
+
+def condition(item: Mapping[str, Any], kind: str) -> Mapping[str, Any] | None:
+    """One condition of the status, None when it is not there."""
+    found = (item.get("status") or {}).get("conditions") or ()
+    return next((one for one in found if one.get("type") == kind), None)
+
+
+def via(item: Mapping[str, Any]) -> Via:
+    """The door of whatever is written in it: the command line says so, everything else counts as kubectl."""
+    notes = item["metadata"].get("annotations") or {}
+    return Via.CLI if notes.get(VIA) == Via.CLI else Via.KUBECTL
+
+
+def unheard_decision(item: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The decision in the spec that the status does not know yet."""
+    decision: Mapping[str, Any] | None = (item.get("spec") or {}).get("decision")
+    if not decision or (item.get("status") or {}).get("decision"):
+        return None
+    approved = condition(item, APPROVED)
+    return None if approved is not None and approved.get("reason") in {REFUSED, EXPIRED} else decision
+
+
+def unheard_undo(item: Mapping[str, Any]) -> str | None:
+    """Who wants it taken back and was not answered yet."""
+    by = str((item["metadata"].get("annotations") or {}).get(UNDO) or "")
+    if not by:
+        return None
+    undone = condition(item, UNDONE)
+    if undone is None:
+        return by
+    refused = undone.get("reason") == REFUSED
+    return by if refused and not str(undone.get("message", "")).startswith(f"{by}: ") else None
