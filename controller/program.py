@@ -164,6 +164,7 @@ class Program:
         clock.every("publish", FOLLOW, self._leading(self.publisher.deliver))
         clock.every("statuses", round_, self._leading(self.statuses.round))
         clock.every("surroundings", timedelta(minutes=1), self.surroundings.refresh)
+        clock.every("head", timedelta(minutes=5), self._leading(self._head))
         clock.every("mirror", timedelta(seconds=self.settings.renew_seconds), self._leading(self._mirror))
         self._spawn(clock.start(), "clock")
 
@@ -241,6 +242,11 @@ class Program:
     async def _mirror(self) -> None:
         if self.election is not None and await self.leadership.refresh(self.election.seen):
             await self._note("store-adopted", "a person adopted the store")
+
+    async def _head(self) -> None:
+        """Say the log's head where logs are kept, so that a rewritten log can be told (S34)."""
+        found = await self.parts.store.identity()
+        log.info("audit head", store=found.id, sequence=found.sequence, head=found.head)
 
     async def _note(self, code: str, text: str) -> None:
         now, store = self.parts.clock.now(), self.parts.store
