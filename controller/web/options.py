@@ -15,7 +15,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from controller.errors import BadSettings
 from controller.settings import Settings
 
-SECRET_SESSION, SECRET_PROXY, SECRET_ALERTS = "page/session-key", "proxy/secret", "alertmanager/token"
+SECRET_SESSION, SECRET_PROXY, SECRET_ALERTS = "proxy/session-key", "proxy/secret", "alertmanager/token"
 """Names of secret files."""
 
 

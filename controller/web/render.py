@@ -5,6 +5,7 @@ Promises that text from outside reaches HTML only through autoescaping and witho
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from datetime import UTC, datetime
 from importlib import resources
@@ -22,6 +23,7 @@ from controller.web.visitor import THEME_COOKIE, THEMES, Visitor, door_of
 
 STATIC = resources.files("controller.web") / "static"
 A_YEAR = 31_536_000
+UNIT = re.compile(r"(?<=\d) (?=(?:%|s|min|h|d|MiB|UTC)(?:\W|$))")
 
 
 def when(at: datetime) -> Markup:
@@ -39,6 +41,11 @@ def day(at: datetime) -> str:
 def block(text: str) -> str:
     """Text of several lines without control or direction characters."""
     return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Co", "Cn"})
+
+
+def tied(text: str) -> str:
+    """A number and its unit stay on one line."""
+    return UNIT.sub("\u00a0", text)
 
 
 def diff_lines(text: str) -> list[tuple[str, str]]:
@@ -62,7 +69,14 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     found.filters.update(
-        when=when, day=day, clean=clean, short=short, fraction=fraction, sentence=sentence, diff_lines=diff_lines
+        when=when,
+        day=day,
+        clean=clean,
+        short=short,
+        fraction=fraction,
+        sentence=sentence,
+        tied=tied,
+        diff_lines=diff_lines,
     )
     found.globals.update(badge=badge, health_badge=health_badge, shapes=SHAPES, themes=THEMES)
     return found

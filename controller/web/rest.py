@@ -1,7 +1,7 @@
 """What programs ask for: probes, metrics, incidents as JSON, and Alertmanager's webhook.
 
-Promises that probes and metrics say nothing of what is watched beyond counts, and that everything else is closed
-without a token.
+Probes and metrics are open, since the kubelet and Prometheus carry no token of ours; promises that everything else is
+closed without one.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ the program stops, or when the browser goes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import datetime
 from typing import Annotated
 
@@ -50,3 +50,5 @@ async def told(door: Door, until: datetime | None) -> AsyncIterator[str]:
     finally:
         if waiting is not None:
             waiting.cancel()
+        elif isinstance(changes, AsyncGenerator):
+            await changes.aclose()

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controller.adapters.slack.blocks import blocks
 from controller.core.budget import Spent
 from controller.core.message import Background, message, parse_value, plan_text, value_of
 from controller.core.policy import NEVER, Policy
@@ -82,8 +83,8 @@ def test_buttons_are_gone_once_no_answer_counts(name: str) -> None:
         (
             "ineffective",
             (
-                "✖ Rolled back to v41 by @mara at 14:05 · ineffective at 14:13: errors 4.0 % after 10 min, 12/12 ready · "
-                "a person has to take it"
+                "✖ Rolled back to v41 by @mara at 14:05 · ineffective at 14:13: errors 4.0 % after 10 min, 12/12 ready"
+                " · a person has to take it"
             ),
         ),
         ("refused_write", "✖ Not carried out at 14:05: deployments.apps is forbidden for this account"),
@@ -150,6 +151,14 @@ def test_hostile_text_is_one_line_without_control_characters() -> None:
     texts = [message_.headline, message_.footer, *(value for _, value in message_.facts)]
 
     assert all(text.isprintable() for text in texts)
+
+
+def test_hostile_text_is_no_markup_in_slack() -> None:
+    shown_blocks = blocks(shown(samples.hostile()))
+    marked = [block["text"]["text"] for block in shown_blocks if block.get("text", {}).get("type") == "mrkdwn"]
+
+    assert any("&lt;!channel&gt;" in text for text in marked)
+    assert not any("<" in text or ">" in text for text in marked)
 
 
 @given(st.text(max_size=80))

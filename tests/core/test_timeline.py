@@ -53,8 +53,8 @@ def test_the_story_is_told_in_rows_of_one_voice() -> None:
         (
             "harmful",
             (
-                "search runs out of memory after v42; memory limit raised to 384Mi by trimtab alone, which made it worse; "
-                "taken back."
+                "search runs out of memory after v42; memory limit raised to 384Mi by trimtab alone, "
+                "which made it worse; taken back."
             ),
         ),
         (

@@ -75,6 +75,15 @@ def test_no_page_has_an_accessibility_fault(chromium: Browser, theme: Theme, wid
     assert found == {path: [] for path in ["/login", *PATHS]}
 
 
+def test_the_judge_of_accessibility_finds_a_planted_fault(chromium: Browser) -> None:
+    context = chromium.new_context()
+    page = context.new_page()
+    page.set_content("<html lang=en><title>x</title><main><h1>x</h1><img src=x><p style='color:#ddd'>faint</p></main>")
+
+    assert {fault.partition(":")[0] for fault in faults(page)} >= {"image-alt", "color-contrast"}
+    context.close()
+
+
 def test_a_chosen_theme_wins_over_the_systems(chromium: Browser, still_server: Served) -> None:
     page = open_page(chromium, still_server, "light")
 
