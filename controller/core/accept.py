@@ -125,9 +125,10 @@ def _writing(incident: Incident, event: Intended | Claimed | Applied | NotApplie
 def _acting(incident: Incident, event: Intended) -> str | None:
     """Each step of a plan is written once, in order, while the gate is open."""
     proposal, action = incident.proposal, incident.action
-    if proposal is None or incident.decision is None or proposal.plan.digest != event.digest:
+    if proposal is None or proposal.plan.digest != event.digest:
         return "the plan is not the current one"
-    if incident.decision.digest != event.digest or incident.decision.route is not Route.AUTO:
+    decision = incident.decision
+    if decision is None or decision.digest != event.digest or decision.route is not Route.AUTO:
         return "the gate did not open"
     mine = action is not None and action.plan.digest == event.digest
     if mine and action is not None and (action.outcome is not None or action.undone is not None):

@@ -284,7 +284,13 @@ def _given_up(incident: Incident, intent: Intent) -> Incident:
     if intent.undo or proposal is None:
         return incident
     tried = (*incident.tried, step_name(proposal.runbook, proposal.step))
-    return replace(incident, tried=tried, proposal=None, decision=None)
+    return replace(incident, tried=tried, proposal=None, decision=None, question=_used(incident, intent.digest))
+
+
+def _used(incident: Incident, digest: str) -> Question | None:
+    """A question whose plan has come to its end: its approval is used up (S20)."""
+    question = incident.question
+    return _over(question, "carried out") if question is not None and question.digest == digest else question
 
 
 def step_name(runbook: str, step: int) -> str:
@@ -312,12 +318,14 @@ def _action(incident: Incident, event: Checked | Verified | UndoAsked | Undone) 
             worked = event.outcome is Outcome.EFFECTIVE
             tried = incident.tried if worked else (*incident.tried, step_name(action.runbook, action.step))
             judged = replace(action, outcome=event.outcome, detail=event.detail)
-            return replace(incident, action=judged, tried=tried, proposal=None, decision=None)
+            used = _used(incident, event.digest)
+            return replace(incident, action=judged, tried=tried, proposal=None, decision=None, question=used)
         case UndoAsked():
             return replace(incident, action=replace(action, undo_asked_by=event.by))
         case Undone():
             tried = (*incident.tried, step_name(action.runbook, action.step))
-            return replace(incident, action=replace(action, undone=event), tried=tried, proposal=None, decision=None)
+            back, used = replace(action, undone=event), _used(incident, event.digest)
+            return replace(incident, action=back, tried=tried, proposal=None, decision=None, question=used)
 
 
 def _checked(action: Action, event: Checked) -> Action:

@@ -2,6 +2,7 @@
 
 from dataclasses import fields, replace
 from datetime import timedelta
+from math import nan
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.core.budget import Spent, charges
-from controller.core.confidence import Confidence
+from controller.core.confidence import Confidence, Tally, measured
 from controller.core.decide import AGAIN, Approval, Auto, Decision, HandOver, Refuse, Wait, decide
 from controller.core.facts import UNKNOWN, Facts
 from controller.core.policy import NEVER, Mode, Policy
@@ -103,9 +104,20 @@ def test_s1_without_approvers_nobody_can_lift_a_question(known: Facts, offered: 
     assert decide(offered, known, nobody, unspent(policy), approval, NOW).route is alone.route
 
 
-@pytest.mark.parametrize("field", ["abnormal", "cause", "estimate", "lower"])
-def test_s1_a_confidence_that_is_not_a_number_never_acts(field: str) -> None:
-    assert not isinstance(routed(proposal(replace(SURE, **{field: float("nan")}))), Auto)
+@pytest.mark.parametrize(
+    "confidence",
+    [
+        replace(SURE, abnormal=nan),
+        replace(SURE, cause=nan),
+        replace(SURE, estimate=nan),
+        replace(SURE, lower=nan),
+        measured(Tally(), Tally(21, 21), nan, 1.0),
+        measured(Tally(), Tally(21, 21), 1.0, nan),
+    ],
+    ids=["abnormal", "cause", "estimate", "lower", "measured abnormal", "measured cause"],
+)
+def test_s1_a_confidence_that_is_not_a_number_never_acts(confidence: Confidence) -> None:
+    assert not isinstance(routed(proposal(confidence)), Auto)
 
 
 # S2
