@@ -37,7 +37,8 @@ whatever else is bound to it:
 A rollback that would need one of these is refused, and a person takes over.
 
 A second policy guards the answers. Only trimtab writes a Remediation and its status. `spec.decision` is set once, by
-whoever it names in `by`, who needs the verb `approve` on `remediations` there, and never by trimtab itself.
+whoever it names in `by`, who needs the verb `approve` on `remediations` there, and never by trimtab itself. The same
+holds for the annotation `trimtab.dev/undo`, by which a person asks to take a change back.
 
 ## People
 

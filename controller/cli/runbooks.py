@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from controller.api.rights import ServiceAccount, roles, rules_for
+from controller.api.manifest import documents
+from controller.api.rbac import Nowhere, roles_for
+from controller.api.rights import ServiceAccount, rules_for
 from controller.cli.exits import Exit
 from controller.cli.screen import Ended, Format, Screen
 from controller.core.words import markdown
@@ -19,9 +19,6 @@ from runbooks.load import load_path
 from runbooks.problem import Problem
 from runbooks.render import lint_text, test_text
 from runbooks.template import template
-
-ROLE = "trimtab-runbooks"
-"""Another name than the chart's own role, so that neither overwrites the other."""
 
 
 def lint(screen: Screen, paths: Sequence[Path]) -> Exit:
@@ -86,15 +83,14 @@ def rbac(screen: Screen, settings: Settings, folder: Path, namespaces: Sequence[
         for problem in loaded.problems:
             screen.problem(str(problem))
         return _failed(loaded.problems)
-    own = {runbook.metadata.namespace for runbook in loaded.runbooks if runbook.metadata.namespace}
-    places = tuple(namespaces) or tuple(settings.act_namespaces) or tuple(sorted(own))
-    if not places:
-        raise Ended("where do they act? → --namespace NAMESPACE, or set act_namespaces", Exit.USAGE)
-    rules = rules_for(loaded.runbooks, registry)
-    manifests = roles(rules, places, ServiceAccount(settings.namespace, account), name=ROLE)
-    for rule in rules:
+    everywhere = tuple(namespaces) or tuple(settings.act_namespaces)
+    try:
+        manifests = roles_for(loaded.runbooks, everywhere, ServiceAccount(settings.namespace, account), registry)
+    except Nowhere as error:
+        raise Ended(str(error), Exit.USAGE) from error
+    for rule in rules_for(loaded.runbooks, registry):
         screen.text(f"# {', '.join(rule.verbs)} {', '.join(rule.resources)}: {rule.why}")
-    screen.text(yaml.safe_dump_all(manifests, sort_keys=False).rstrip("\n"))
+    screen.text(documents(manifests).rstrip("\n"))
     return Exit.OK
 
 

@@ -372,6 +372,32 @@ def test_s19_an_approver_of_one_namespace_is_none_of_another(
     assert refused.value.code == 403
 
 
+def undo(api: Api, question: str, by: str | None) -> Json:
+    annotations = {"metadata": {"annotations": {"trimtab.dev/undo": by}}}
+    return api.patch(VERSION, "remediations", question, annotations, SHOP)
+
+
+def test_s19_an_undo_is_asked_by_an_approver_in_her_own_name(
+    mara: Api, editor: Api, account: Api, question: str
+) -> None:
+    for api, by in ((mara, "li"), (editor, "eddy"), (editor, "mara"), (account, "mara")):
+        with pytest.raises(ApiError) as refused:
+            undo(api, question, by)
+        assert refused.value.code in (403, 422)
+
+    assert undo(mara, question, "mara")["metadata"]["annotations"] == {"trimtab.dev/undo": "mara"}
+    assert "annotations" not in undo(mara, question, None)["metadata"]
+
+
+def test_s19_a_remediation_begins_without_decision_and_without_a_wish_to_undo(account: Api, fresh: str) -> None:
+    born = spoilt(REMEDIATION, "metadata", {"name": fresh, "annotations": {"trimtab.dev/undo": "mara"}})
+
+    with pytest.raises(ApiError, match="begins without a wish to undo it"):
+        account.create(born, SHOP)
+    with pytest.raises(ApiError, match="begins without a decision"):
+        account.create(spoilt(spoilt(REMEDIATION, "metadata.name", fresh), "spec.decision", DECISION), SHOP)
+
+
 def test_only_trimtab_writes_remediations_and_what_became_of_them(
     charted: ControlPlane, editor: Api, question: str, fresh: str
 ) -> None:
