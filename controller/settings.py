@@ -33,7 +33,7 @@ class People(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     approvers: list[str] = Field(
-        default_factory=list, description="`user:NAME` and `group:NAME` that may answer anywhere."
+        default_factory=list, description="`group:NAME`, and usernames (also as `user:NAME`), that may answer anywhere."
     )
     groups: dict[str, list[str]] = Field(default_factory=dict, description="Members (usernames) of each group.")
     slack: dict[str, str] = Field(default_factory=dict, description="Slack user id → username.")

@@ -6,15 +6,14 @@ from collections.abc import Iterable, Mapping
 
 
 def members(entries: Iterable[str], groups: Mapping[str, Iterable[str]]) -> frozenset[str]:
-    """The usernames behind `user:NAME` and `group:NAME`; a group nobody defined has no members."""
+    """The usernames behind `group:NAME` and usernames (also as `user:NAME`); a group nobody defined has no members."""
     found: set[str] = set()
     for entry in entries:
-        kind, _, name = entry.partition(":")
-        if kind == "group":
-            found.update(groups.get(name, ()))
-        elif kind == "user":
-            found.add(name)
-    return frozenset(found)
+        if entry.startswith("group:"):
+            found.update(groups.get(entry.removeprefix("group:"), ()))
+        else:
+            found.add(entry.removeprefix("user:"))
+    return frozenset(found - {""})
 
 
 def allowed(
