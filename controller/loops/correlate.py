@@ -6,12 +6,18 @@ only after its symptoms have been away for a while on healthy data, with nothing
 
 from __future__ import annotations
 
+import structlog
+
 from controller.core.events import Changed, Closed, Diagnosed, Event, Observed, Opened, RevisionHealthy, Superseded
 from controller.core.incident import Incident
 from controller.core.observe import plain
+from controller.loops.asking import resolved
 from controller.loops.rooms import Rooms
 from controller.loops.sight import Seen
 from controller.ports import Commit, Committed
+from controller.runtime.executor import open_key
+
+log = structlog.get_logger(__name__)
 
 
 async def correlate(rooms: Rooms, incident: Incident | None, seen: Seen) -> Incident | None:
@@ -56,7 +62,7 @@ async def updated(rooms: Rooms, incident: Incident, seen: Seen) -> Incident:
         events.append(Diagnosed(now, seen.causes))
     if events:
         incident = await rooms.journal.record(incident, events, now)
-    quiet = not seen.symptoms and seen.data.healthy and not incident.verifying and incident.symptoms_since is not None
+    quiet = not seen.symptoms and seen.data.healthy and not incident.verifying and not incident.to_undo
     if quiet and incident.symptoms_since is not None:
         away = now - incident.symptoms_since
         if away >= rooms.settings.duration(rooms.settings.clear_after_seconds):
@@ -68,7 +74,9 @@ async def closed(rooms: Rooms, incident: Incident, reason: str) -> Incident:
     """End the incident; a plan still open is superseded."""
     now, proposal = rooms.clock.now(), incident.proposal
     over: list[Event] = [Superseded(now, proposal.plan.digest, reason)] if proposal is not None else []
-    return await rooms.journal.record(incident, (*over, Closed(now, reason)), now)
+    return await rooms.journal.record(
+        incident, (*over, Closed(now, reason)), now, release=(open_key(incident),), outbox=resolved(incident)
+    )
 
 
 async def remember(rooms: Rooms, seen: Seen) -> None:
@@ -82,4 +90,5 @@ async def remember(rooms: Rooms, seen: Seen) -> None:
         stream, stored[-1].number if stored else 0, (RevisionHealthy(now, revision),), rooms.journal.epoch()
     )
     if isinstance(await rooms.journal.store.commit(commit, now), Committed):
+        log.info("version known healthy", workload=seen.workload.key, revision=revision.name)
         await rooms.journal.catch_up()
