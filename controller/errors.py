@@ -55,6 +55,10 @@ class ChatUnavailable(Retriable):
     """The chat did not take the message."""
 
 
+class MessageGone(ChatUnavailable):
+    """Somebody deleted the message: it can only be posted anew."""
+
+
 class NotifyUnavailable(Retriable):
     """The pager did not take the notice."""
 

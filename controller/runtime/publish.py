@@ -7,9 +7,10 @@ a message twice: chats have no other key.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
@@ -33,7 +34,7 @@ from controller.core.incident import Incident, fold
 from controller.core.message import Background, message
 from controller.core.routes import Route
 from controller.core.timeline import row_of
-from controller.errors import ChatUnavailable, KindUnknown, TrimtabError
+from controller.errors import ChatUnavailable, KindUnknown, MessageGone, TrimtabError
 from controller.loops.rooms import Rooms
 from controller.ports import Chat, Commit, Committed, Notice, Notify, OutboxRow, Posted, Stored
 from controller.runtime import shown
@@ -62,13 +63,14 @@ class Publisher:
             try:
                 await self._tell(row)
             except TrimtabError as error:
-                pause = min(LONGEST_PAUSE, timedelta(seconds=2 ** min(row.attempts, 9)))
-                log.warning(
-                    "not delivered", kind=row.kind, key=row.key, error=str(error), again_in=pause.total_seconds()
-                )
-                await store.postpone(row.id, now + pause)
+                log.warning("not delivered", kind=row.kind, key=row.key, error=str(error), attempts=row.attempts)
+            except Exception:
+                log.exception("telling broke", kind=row.kind, key=row.key)
+            else:
+                await store.delivered(row.id, self.rooms.clock.now())
                 continue
-            await store.delivered(row.id, self.rooms.clock.now())
+            pause = min(LONGEST_PAUSE, timedelta(seconds=2 ** min(row.attempts, 9)))
+            await store.postpone(row.id, now + pause)
 
     async def _tell(self, row: OutboxRow) -> None:
         incident = row.body.get("incident", row.key)
@@ -81,9 +83,14 @@ class Publisher:
             return
         events = tuple(item.event for item in stored)
         problems: list[TrimtabError] = []
-        for work in (self._objects(folded, events), self._events(folded, stored), self._chat(folded, stored)):
+        works: tuple[Callable[[], Awaitable[None]], ...] = (
+            partial(self._objects, folded, events),
+            partial(self._events, folded, stored),
+            partial(self._chat, folded, stored),
+        )
+        for work in works:
             try:
-                await work
+                await work()
             except TrimtabError as error:
                 problems.append(error)
         if problems:
@@ -159,8 +166,12 @@ class Publisher:
         where = await self._noted(incident, "posted")
         if where:
             channel, ts = where.split(" ", 1)
-            await self.chat.update(Posted(channel, ts), text)
-            return
+            try:
+                await self.chat.update(Posted(channel, ts), text)
+            except MessageGone:
+                log.info("message deleted, posting anew", incident=incident.id)
+            else:
+                return
         posted = await self.chat.post(self.channel, text)
         await self._note(incident, "posted", f"{posted.channel} {posted.ts}")
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from slack_sdk.errors import SlackApiError
 
-from controller.errors import ChatUnavailable
+from controller.errors import ChatUnavailable, MessageGone
 
 BOT, APP = "slack/bot-token", "slack/app-token"
 
@@ -16,7 +16,7 @@ REMEDIES: Final[Mapping[str, str]] = {
     "not_in_channel": "Invite the app: /invite it in that channel.",
     "is_archived": "Name a channel that is not archived in slack_channel.",
     "restricted_action": "Let the app post in that channel, or name another in slack_channel.",
-    "message_not_found": "Somebody deleted the message; the incident is on the page and in `trimtab explain`.",
+    "message_not_found": "Nothing: it is posted anew.",
     "invalid_blocks": "Report this with the incident: the message was not built as Slack wants it.",
     "msg_too_long": "Report this with the incident: the message was not built as Slack wants it.",
     "ratelimited": "Nothing: it is sent again later.",
@@ -32,7 +32,8 @@ def problem(method: str, error: SlackApiError) -> ChatUnavailable:
     """The error to raise when a call was answered with `ok: false`."""
     answer = answered(error)
     code = str(answer.get("error") or "no reason")
-    return ChatUnavailable(f"Slack refused {method}: {code}", remedy(method, code, answer))
+    kind = MessageGone if code == "message_not_found" else ChatUnavailable
+    return kind(f"Slack refused {method}: {code}", remedy(method, code, answer))
 
 
 def remedy(method: str, code: str, answer: Mapping[str, Any]) -> str:
