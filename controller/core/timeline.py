@@ -331,7 +331,10 @@ def hints(incident: Incident) -> tuple[str, ...]:
         found.append(f"trimtab undo {name}")
     if incident.decision is not None and any(reason.code == "paused" for reason in incident.decision.reasons):
         found.append("trimtab resume")
-    return (*found, f"trimtab explain {name} --output markdown")
+    found.append(f"trimtab explain {name} --output markdown")
+    if incident.action is not None and incident.action.outcome is not None:
+        found.append(f"trimtab incidents export {name} --as runbook-test")
+    return tuple(found)
 
 
 def render_text(told: Story, width: int = 150) -> str:
