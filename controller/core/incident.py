@@ -128,6 +128,7 @@ class Incident:
     action: Action | None = None
     tried: tuple[str, ...] = ()
     handed_over: tuple[str, ...] = ()
+    paged: bool = False
     closed: Closed | None = None
 
     @property
@@ -152,6 +153,14 @@ class Incident:
     def verifying(self) -> bool:
         """A write is in and its effect is not yet judged."""
         return self.action is not None and self.action.outcome is None and self.action.undone is None
+
+    @property
+    def to_undo(self) -> bool:
+        """An action has still to be taken back: after harm, or because a person asked for it."""
+        action = self.action
+        if action is None or action.undone is not None or not action.plan.undo:
+            return False
+        return bool(action.undo_asked_by) or action.outcome is Outcome.HARMFUL
 
 
 def fold(events: Iterable[tuple[int, Event]]) -> Incident | None:
@@ -202,11 +211,12 @@ def evolve(incident: Incident, event: Event) -> Incident:  # noqa: PLR0911 - one
         case Decided():
             return replace(incident, decision=event)
         case HandedOver():
-            return replace(incident, handed_over=event.reasons)
+            return replace(incident, handed_over=event.reasons, paged=True)
         case Closed():
             return replace(incident, closed=event, question=_over(incident.question, "closed"))
         case Asked() | Answered() | Expired() | Escalated():
-            return replace(incident, question=_question(incident.question, event))
+            paged = incident.paged or isinstance(event, Escalated)
+            return replace(incident, question=_question(incident.question, event), paged=paged)
         case Superseded():
             return _superseded(incident, event)
         case Intended() | Claimed() | Applied() | NotApplied():

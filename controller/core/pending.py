@@ -100,11 +100,7 @@ def pending(incident: Incident, now: datetime) -> tuple[Command, ...]:
 
 def _revert(incident: Incident) -> Revert | None:
     action = incident.action
-    if action is None or action.undone is not None or not action.plan.undo:
-        return None
-    if action.undo_asked_by or action.outcome is Outcome.HARMFUL:
-        return Revert(action.plan.digest, action.undo_asked_by)
-    return None
+    return Revert(action.plan.digest, action.undo_asked_by) if action is not None and incident.to_undo else None
 
 
 def _next_step(incident: Incident) -> Apply | None:

@@ -42,6 +42,11 @@ async def escalate(rooms: Rooms, incident: Incident, command: Escalate) -> Incid
     return await rooms.journal.record(incident, (Escalated(now, command.digest, command.to),), now, outbox=(told,))
 
 
+def resolved(incident: Incident) -> tuple[OutboxRow, ...]:
+    """What tells the pager that an incident is over which somebody was paged for."""
+    return (OutboxRow("page", incident.id, {"incident": incident.id}),) if incident.paged else ()
+
+
 async def page(rooms: Rooms, incident: Incident, command: Page, runbook: Runbook | None) -> Incident:
     """Hand the incident to a person."""
     now = rooms.clock.now()

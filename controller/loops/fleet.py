@@ -12,17 +12,21 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from controller.core.alerts import Known
 from controller.core.presets import PRESETS, Preset
 from controller.core.signals import error_shares, own_share
+from controller.errors import BadQuery
 from controller.ports import Metrics, Path, Paths, Samples, Unavailable
 from controller.runtime.workers import Workers
 from detectors.anomaly.baseline import Baseline
 from detectors.base import State
 from detectors.results import Abstention, Detection
 from detectors.series import DataHealth, Problem, Series, Signal, Workload
+
+log = structlog.get_logger(__name__)
 
 POINTS = 720
 """Points of history a band is made from."""
@@ -85,17 +89,28 @@ class Fleet:
         batch: list[tuple[Workload, Series, State]] = []
         for source, workloads in sources.items():
             history = self.histories.setdefault(source, History())
-            await self._fill(source, history, known, now)
-            newest = await self._newest(source, known, now)
+            newest = await self._told(source, history, known, now)
             for workload in workloads:
                 series = self._series(history, newest, workload, now)
                 batch.append((workload, series, self.states.get(workload, {})))
-        self.judged = {}
-        for workload, series, answer, state in await judge_all(self.workers, batch):
-            self.states[workload] = state
-            self.judged[workload] = Judged(now, answer, series.health)
+        found = await judge_all(self.workers, batch)
+        self.states = {workload: state for workload, _, _, state in found}
+        self.judged = {workload: Judged(now, answer, series.health) for workload, series, answer, _ in found}
         for source in set(self.histories) - set(sources):
             del self.histories[source]
+
+    async def _told(
+        self, source: Source, history: History, known: Known, now: datetime
+    ) -> tuple[Mapping[Workload, Series], DataHealth] | Unavailable:
+        """One source's newest values, its history continued. A query that the server calls wrong costs its own
+        workloads their answer, nobody else.
+        """
+        try:
+            await self._fill(source, history, known, now)
+            return await self._newest(source, known, now)
+        except BadQuery as error:
+            log.warning("query refused", query=source.query or (source.preset and source.preset.name), error=str(error))
+            return Unavailable(str(error))
 
     async def _fill(self, source: Source, history: History, known: Known, now: datetime) -> None:
         """Ask for the grid points that are due since the last time."""
@@ -227,7 +242,7 @@ def padded(series: Series | None, count: int) -> tuple[NDArray[np.float64], NDAr
 Judgement = tuple[Workload, Series, Detection | Abstention, State]
 
 
-async def judge_all(workers: Workers, batch: Iterable[tuple[Workload, Series, State]]) -> Iterable[Judgement]:
+async def judge_all(workers: Workers, batch: Iterable[tuple[Workload, Series, State]]) -> tuple[Judgement, ...]:
     """Judge every workload's newest value, in a worker process."""
     return await workers.run(judge_batch, tuple(batch))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import nan
 
 import structlog
 
@@ -171,7 +172,7 @@ class Sight:
         """The alerts that name it, once each; None when nobody could be asked and nobody told."""
         told = self._told.by_workload.get(workload, ())
         if self._alerts is None:
-            return told if told or self.fleet is None else None
+            return told or None
         asked = self._alerts.by_workload.get(workload, ())
         return tuple({alert.key: alert for alert in (*told, *asked)}.values())
 
@@ -211,7 +212,9 @@ def certainty(found: tuple[Symptom, ...], errors: Detection | Abstention | None)
         if symptom.code == "alert":
             sure.append(SURE_OF_ALERTS)
         elif symptom.code == "errors":
-            sure.append(min(SURE_OF_OBJECTS, 1.0 - errors.p) if isinstance(errors, Detection) else 0.0)
+            sure.append(
+                min(SURE_OF_OBJECTS, 1.0 - errors.p) if isinstance(errors, Detection) and errors.p >= 0 else 0.0
+            )
         else:
             sure.append(SURE_OF_OBJECTS)
     return max(sure)

@@ -14,8 +14,10 @@ from controller.core.incident import Action, Incident
 from controller.core.judge import Look, Patience, healthy, judge, worse
 from controller.core.labels import name_of
 from controller.core.observe import plain
+from controller.loops.asking import resolved
 from controller.loops.rooms import Rooms
 from controller.loops.sight import Seen
+from controller.ports import OutboxRow
 from controller.runtime.executor import open_key
 from remediations.cluster import World
 from remediations.plan import Outcome
@@ -95,12 +97,14 @@ async def conclude(
     await rooms.journal.catch_up()
     after = rooms.history.confidence(name, incident.workload, 1.0, 1.0)
     further: list[Event] = []
+    told: tuple[OutboxRow, ...] = ()
     if after != before:
         good = outcome is Outcome.EFFECTIVE
         further.append(Learned(now, action.runbook, good, outcome.value.lower(), before, after))
     match outcome:
         case Outcome.EFFECTIVE:
             further.append(Closed(now, "effective"))
+            told = resolved(incident)
         case Outcome.HARMFUL | Outcome.INEFFECTIVE | Outcome.INCONCLUSIVE:
             pass
-    return await rooms.journal.record(incident, further, now) if further else incident
+    return await rooms.journal.record(incident, further, now, outbox=told) if further else incident

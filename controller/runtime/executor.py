@@ -184,8 +184,10 @@ class Executor:
     async def _done(self, incident: Incident, intent: Intent, version: str, *, by_reading: bool) -> Incident:
         now = self.rooms.clock.now()
         applied = Applied(now, intent.key, version, "reading" if by_reading else "answer")
+        if not intent.undo:
+            return await self.rooms.journal.record(incident, (applied,), now)
         undone = Undone(now, intent.digest, True, "the former values are back", intent.by)
-        return await self.rooms.journal.record(incident, (applied, undone) if intent.undo else (applied,), now)
+        return await self.rooms.journal.record(incident, (applied, undone), now, release=(open_key(incident),))
 
     async def _give_up(self, incident: Incident, intent: Intent, code: str, message: str) -> Incident:
         now = self.rooms.clock.now()

@@ -44,7 +44,9 @@ def stream_of(incident: str) -> str:
 
 
 class Journal:
-    """Incidents in the store. `epoch` answers the leader's epoch, None for a writer that need not lead."""
+    """Incidents in the store. `epoch` answers the leader's epoch, None while this replica does not lead: then nothing
+    is recorded but people's answers.
+    """
 
     def __init__(self, store: Store, epoch: Callable[[], int | None], history: History) -> None:
         self.store = store
@@ -89,12 +91,15 @@ class Journal:
         if after is None:
             message = "nothing to record"
             raise ValueError(message)
+        epoch = None if any_replica else self.epoch()
+        if epoch is None and not any_replica:
+            raise Replaced("this replica does not lead")
         number = incident.number if incident is not None else 0
         commit = Commit(
             stream=stream_of(after.id),
             expected=number,
             events=tuple(events),
-            epoch=None if any_replica else self.epoch(),
+            epoch=epoch,
             reserve=reserve,
             release=release,
             outbox=(*outbox, OutboxRow("publish", after.id, {})),
