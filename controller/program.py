@@ -104,7 +104,11 @@ class Program:
         self.cache = Cache(self._changed)
         registry = installed()
         self.consents = Consents(
-            settings, lambda kind: self.cache.shelf(kind).objects.values(), registry, parts.runbooks
+            settings,
+            lambda kind: self.cache.shelf(kind).objects.values(),
+            registry,
+            parts.runbooks,
+            known=lambda: self.cache.shelf(SERVICE_POLICY).synced,
         )
         self.workers = Workers(settings.workers)
         self.sight = Sight(settings, self.cache, self.history, self.consents, self._fleet())
@@ -135,6 +139,8 @@ class Program:
         self._tasks: list[asyncio.Task[None]] = []
         self._background: set[asyncio.Task[None]] = set()
         self._heard: set[tuple[str, str, str]] = set()
+        self._turn = asyncio.Lock()
+        self._stopping: asyncio.Task[None] | None = None
         self.chat_trouble = ""
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -149,6 +155,7 @@ class Program:
         namespaces: Iterable[str | None] = self.settings.watch_namespaces or [None]
         for kind in WATCHED:
             for namespace in namespaces if kind.namespaced else [None]:
+                self.cache.shelf(kind).expect(namespace)
                 self._spawn(self.cache.follow(self.parts.watch, kind, namespace), f"watch-{kind.plural}")
         self._spawn(self.pulse.beat(), "pulse")
         self._spawn(self._answers(), "answers")
@@ -196,7 +203,24 @@ class Program:
     # Leading
 
     async def _lead(self, annotations: Mapping[str, str]) -> None:
-        """Take the epoch, read the whole log, then begin."""
+        """Begin to lead, as long as the lease is ours: a store that is away is waited for."""
+        wait = 1.0
+        async with self._turn:
+            if self._stopping is not None:
+                await asyncio.gather(self._stopping, return_exceptions=True)
+            while self.election is None or self.election.leading:
+                try:
+                    await self._begin(annotations)
+                except TrimtabError as error:
+                    log.warning("cannot lead yet", error=str(error))
+                    self.leadership.drop()
+                    await asyncio.sleep(wait)
+                    wait = min(30.0, 2 * wait)
+                else:
+                    return
+
+    async def _begin(self, annotations: Mapping[str, str]) -> None:
+        """Take the epoch, read the whole log, then work."""
         await self.leadership.take(annotations)
         await self.journal.catch_up()
         await self.surroundings.refresh()
@@ -209,15 +233,17 @@ class Program:
             self._changed(REMEDIATION, item)
 
     async def _lost(self) -> None:
-        """Another may lead: stop everything of the leader."""
-        if self.leadership.epoch is None:
-            return
-        log.warning("leadership lost", identity=self.identity)
+        """Another may lead: stop everything of the leader. What it still tries to record is refused from here on."""
         self.leadership.drop()
-        self._heard.clear()
-        task = asyncio.create_task(self.reconciler.stop(0.0))
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        async with self._turn:
+            if self.leadership.epoch is None and not self.reconciler.working:
+                return
+            log.warning("leadership lost", identity=self.identity)
+            self.leadership.drop()
+            self._heard.clear()
+            self._stopping = asyncio.create_task(self.reconciler.stop(0.0))
+            self._background.add(self._stopping)
+            self._stopping.add_done_callback(self._background.discard)
 
     def _epoch(self) -> int:
         """The leader's epoch, or one that every store refuses."""
@@ -236,7 +262,9 @@ class Program:
         self._wake()
 
     def _wake(self) -> None:
-        for workload in self.cache.workloads():
+        """Every workload that is there, and those whose incident outlived them."""
+        opened = (self.history.opened(f"incident:{incident}") for incident in self.history.open.values())
+        for workload in {*self.cache.workloads(), *(first.workload for first in opened if first is not None)}:
             self.queue.add(workload)
 
     async def _mirror(self) -> None:
@@ -349,7 +377,14 @@ class Program:
             log.warning("undo does not count", incident=incident, by=by, why=reply.sentence)
 
     async def clicked(self, click: Click) -> str:
-        """A button in the chat."""
+        """A button in the chat; the person is told when it could not be taken in."""
+        try:
+            return await self._clicked(click)
+        except TrimtabError as error:
+            log.warning("click not taken in", action=click.action, error=str(error))
+            return f"That did not get through, try again in a moment: {error.args[0]}"
+
+    async def _clicked(self, click: Click) -> str:
         name = self.settings.people.slack.get(click.user_id)
         parsed = parse_value(click.value)
         if name is None or parsed is None:

@@ -56,19 +56,47 @@ class Consents:
     """Policies and runbooks as last seen."""
 
     def __init__(
-        self, settings: Settings, objects: Objects, registry: Registry, further: Iterable[Runbook] = ()
+        self,
+        settings: Settings,
+        objects: Objects,
+        registry: Registry,
+        further: Iterable[Runbook] = (),
+        known: Callable[[], bool] = lambda: True,
     ) -> None:
         self._settings, self._objects, self._registry = settings, objects, registry
-        self._further = tuple(further)
+        self._further, self._known = tuple(further), known
         self._parsed: dict[str, tuple[str, ServicePolicy | str]] = {}
         self._runbooks: dict[str, tuple[str, Runbook | None]] = {}
 
     def of(self, workload: Workload, labels: Mapping[str, str]) -> Consent:
-        """The consent for one workload: its oldest accepted policy, else the defaults."""
+        """The consent for one workload: its oldest accepted policy, else the defaults; nothing while policies are not
+        known, or when one that cannot be read may speak for it.
+        """
+        if not self._known():
+            return self._nothing(workload.namespace, "unknown")
+        broken = self._broken(workload)
+        if broken:
+            return self._nothing(workload.namespace, broken)
         for policy in self._in_order(workload.namespace):
             if selects(policy, workload, labels):
                 return self._consent(policy, workload.namespace)
         return self._default(workload.namespace)
+
+    def _nothing(self, namespace: str, name: str) -> Consent:
+        return Consent(replace(self._base(namespace, Mode.OBSERVE), name=name))
+
+    def _broken(self, workload: Workload) -> str:
+        """The name of a policy that cannot be read and may be meant for the workload; empty when there is none."""
+        for item in self._objects(SERVICE_POLICY):
+            if item["metadata"]["namespace"] != workload.namespace or not isinstance(self._parse(item), str):
+                continue
+            spec = item.get("spec")
+            target = spec.get("target") if isinstance(spec, Mapping) else None
+            named = target.get("name") if isinstance(target, Mapping) else None
+            kind = target.get("kind") if isinstance(target, Mapping) else None
+            if named in (None, workload.name) and kind in (None, workload.kind):
+                return f"{workload.namespace}/{item['metadata']['name']}@invalid"
+        return ""
 
     def standing(self, item: Mapping[str, Any], workloads: Iterable[tuple[Workload, Mapping[str, str]]]) -> Standing:
         """What is to be said in a ServicePolicy's status."""

@@ -34,15 +34,38 @@ def workload_of(kind: ResourceKind, item: Object) -> Workload:
     return Workload(item["metadata"]["namespace"], kind.kind, item["metadata"]["name"], kind.api_version)
 
 
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Why one watch's picture may be old (empty: it is current), since when, and whether it was ever whole."""
+
+    reason: str = "not listed yet"
+    since: float = 0.0
+    synced: bool = False
+
+
 @dataclass(slots=True)
 class Shelf:
     """All objects of one kind by (namespace, name), and what controls them."""
 
     objects: dict[tuple[str, str], Object] = field(default_factory=dict)
     by_owner: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
-    synced: bool = False
-    suspect: str = "not listed yet"
-    suspect_since: float = 0.0
+    doubts: dict[str | None, Doubt] = field(default_factory=lambda: {None: Doubt()})
+
+    def expect(self, namespace: str | None) -> None:
+        """A watch of this namespace will list; until then the shelf is not whole."""
+        if namespace is not None:
+            self.doubts.pop(None, None)
+        self.doubts.setdefault(namespace, Doubt())
+
+    @property
+    def synced(self) -> bool:
+        """True once every watch has listed."""
+        return all(doubt.synced for doubt in self.doubts.values())
+
+    @property
+    def suspect(self) -> str:
+        """Why it may be old, empty when it is current."""
+        return "; ".join(doubt.reason for doubt in self.doubts.values() if doubt.reason)
 
     def put(self, item: Object) -> None:
         """Add or replace one object."""
@@ -106,8 +129,9 @@ class Cache:
                 shelf.drop(item)
                 self._changed(kind, item)
             case Suspect(reason):
-                shelf.suspect_since = shelf.suspect_since if shelf.suspect else self._monotonic()
-                shelf.suspect = reason
+                before = shelf.doubts.get(namespace, Doubt())
+                since = before.since if before.reason else self._monotonic()
+                shelf.doubts[namespace] = Doubt(reason, since, before.synced)
                 log.warning("watch suspect", kind=kind.plural, reason=reason)
             case _:
                 assert_never(event)
@@ -123,7 +147,7 @@ class Cache:
             shelf.put(item)
             if before is None or before["metadata"].get("resourceVersion") != item["metadata"].get("resourceVersion"):
                 self._changed(kind, item)
-        shelf.synced, shelf.suspect = True, ""
+        shelf.doubts[namespace] = Doubt("", synced=True)
 
     @property
     def trouble(self) -> str:
@@ -133,7 +157,10 @@ class Cache:
 
     def _in_doubt(self, shelf: Shelf) -> bool:
         """A quiet watch is listed anew within seconds; only one that stays suspect spoils the picture."""
-        return bool(shelf.suspect) and (not shelf.synced or self._monotonic() - shelf.suspect_since > RELIST_WITHIN)
+        return any(
+            doubt.reason and (not doubt.synced or self._monotonic() - doubt.since > RELIST_WITHIN)
+            for doubt in shelf.doubts.values()
+        )
 
     def workloads(self) -> Iterator[Workload]:
         """Every workload seen that nothing else controls."""

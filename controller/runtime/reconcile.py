@@ -41,8 +41,15 @@ class Reconciler:
         self._failures: dict[Workload, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
+    @property
+    def working(self) -> bool:
+        """True between start and stop."""
+        return bool(self._tasks)
+
     def start(self) -> None:
-        """Begin to work."""
+        """Begin to work; a second start changes nothing."""
+        if self._tasks:
+            return
         self._tasks = [asyncio.create_task(self._work(), name=f"reconcile-{index}") for index in range(WORKERS)]
 
     async def stop(self, patience: float = 2.0) -> None:
@@ -51,10 +58,10 @@ class Reconciler:
         with suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 await self._queue.resting()
-        for task in self._tasks:
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _work(self) -> None:
         while True:
