@@ -88,23 +88,43 @@ class Election:
         asyncio.run(self._campaign())
 
     async def _campaign(self) -> None:
-        leases = await self._leases()
+        leases = await self._opened()
         was_leading = False
         try:
-            while not self._stop.is_set():
+            while leases is not None and not self._stop.is_set():
                 state = await self._round(leases)
                 if self.leading and not was_leading and state is not None:
                     self._call(self._lead(state.annotations))
                 elif was_leading and not self.leading:
                     self._call(self._lost())
                 was_leading = self.leading
-                await asyncio.to_thread(
-                    self._stop.wait, self._terms.renew if was_leading else min(2.0, self._terms.renew)
-                )
-            if was_leading:
+                await asyncio.to_thread(self._stop.wait, self._pause(was_leading))
+            if was_leading and leases is not None:
                 await self._release(leases)
         finally:
-            await leases.close()
+            if leases is not None:
+                await leases.close()
+
+    async def _opened(self) -> Leases | None:
+        """The door to the Lease; tried until it opens, None when the program stops before."""
+        while not self._stop.is_set():
+            try:
+                return await self._leases()
+            except Exception:
+                log.exception("lease not reached")
+                await asyncio.to_thread(self._stop.wait, 2.0)
+        return None
+
+    def _pause(self, leading: bool) -> float:
+        """Until the next round; a leader that could not renew looks again when its time is over, not later."""
+        if not leading:
+            return min(2.0, self._terms.renew)
+        return min(self._terms.renew, max(0.0, self._leading_until - time.monotonic()))
+
+    def _patience(self) -> float:
+        """How long a round may take: a leader's ends with its time, so that it says in time that it leads no more."""
+        left = self._leading_until - time.monotonic()
+        return min(self._terms.duration / 2, left) if left > 0 else self._terms.duration / 2
 
     async def _round(self, leases: Leases) -> LeaseState | None:
         """One attempt to take or keep the lease; the state *before* our write, whose annotations the new leader
@@ -112,7 +132,7 @@ class Election:
         """
         started = time.monotonic()
         try:
-            async with asyncio.timeout(self._terms.duration / 2):
+            async with asyncio.timeout(self._patience()):
                 state = await leases.read()
                 self._observe(state)
                 if not may_take(state, self._terms, time.monotonic() - self._seen_at):
@@ -121,6 +141,9 @@ class Election:
                 written = await leases.write(self._ours(state))
         except (TrimtabError, TimeoutError, OSError) as error:
             log.warning("lease not renewed", error=str(error), leading=self.leading)
+            return None
+        except Exception:
+            log.exception("lease round broke", leading=self.leading)
             return None
         if written is None:
             self._leading_until = 0.0
@@ -156,7 +179,7 @@ class Election:
             state = await leases.read()
             if state is not None and state.holder == self._terms.identity:
                 await leases.write(replace(state, holder="", annotations={**state.annotations, **self._annotations()}))
-        except TrimtabError as error:
+        except (TrimtabError, OSError) as error:
             log.warning("lease not given back", error=str(error))
 
     def _call(self, work: Awaitable[None]) -> None:
