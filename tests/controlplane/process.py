@@ -86,6 +86,11 @@ class Process:
         """Whether the process lives (a frozen one does)."""
         return self._popen is not None and self._popen.poll() is None
 
+    @property
+    def ended(self) -> int | None:
+        """Its exit code, negative for the signal that ended it; None while it lives or before it was started."""
+        return None if self._popen is None else self._popen.poll()
+
     def start(self, *, wait: bool = True) -> "Process":
         """Start it, and return when it is ready; `NeverReady` with the end of its log otherwise."""
         if self.running:

@@ -1,0 +1,98 @@
+"""One cell of the crash matrix: a remediation, and the failpoints at which its replica is killed, one after another."""
+
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.controlplane.cluster import ControlPlane
+from tests.controlplane.postgres import Postgres
+from tests.crash.ledger import Row, writings
+from tests.crash.replica import Replica
+from tests.crash.stage import Stage, closed, staged
+from tests.crash.verdict import Verdict
+
+SETTLED_WITHIN = 30.0
+"""Seconds from the restart until every intent is settled (SAFETY.md, crash matrix)."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Killed at `places` in turn: a failpoint, what its commit is about, its visit (`store.commit.after/claimed@1`)."""
+
+    remediation: str
+    places: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.remediation}:{','.join(self.places)}"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of it. `settled` are the seconds from the last restart until the open intent was settled, None where
+    none was open.
+    """
+
+    cell: Cell
+    hits: tuple[str, ...]
+    verdict: Verdict
+    settled: float | None
+    seconds: float
+
+    def __str__(self) -> str:
+        settled = "-" if self.settled is None else f"{self.settled:.1f}"
+        found = self.verdict
+        where = f"{self.cell.remediation:<9} {','.join(self.cell.places):<62}"
+        return (
+            f"{where} effects {found.effects} fences {found.fences} double {found.double_effects} "
+            f"lost {found.lost_intents} stale {found.stale_writes} "
+            f"leaks {len(found.leaks)} settled {settled} s total {self.seconds:.0f} s "
+            f"{'ok' if found.spotless and found.effects == 1 else f'FAILED {found}'}"
+        )
+
+
+def run(plane: ControlPlane, postgres: Postgres, folder: Path, cell: Cell) -> Result:
+    """Play one story to its end, killed at each of the cell's places; `NeverHappened` when it does not get there."""
+    began = time.monotonic()
+    with staged(plane, postgres, cell.remediation, folder) as stage:
+        replica = stage.replica()
+        killing = Killing(stage, replica, [armed(place) for place in cell.places])
+        replica.start(killing.left.pop(0))
+        stage.play(f"{replica.identity}, killed at {cell.places}, ends its story", killing.over)
+        return Result(cell, replica.hit, stage.verdict(), killing.settled, time.monotonic() - began)
+
+
+@dataclass
+class Killing:
+    """Starts the replica again whenever it has died, with the next failpoint armed, and takes the time."""
+
+    stage: Stage
+    replica: Replica
+    left: list[str]
+    dead: bool = False
+    restarted: float = 0.0
+    open_then: bool = False
+    settled: float | None = None
+
+    def over(self, rows: Sequence[Row]) -> bool:
+        """Whether all deaths were died and the story is over and told."""
+        open_now = any(writing.outcome == "open" for writing in writings(rows))
+        if not self.replica.running:
+            self._again(open_now)
+            return False
+        if self.open_then and not open_now and self.settled is None:
+            self.settled = time.monotonic() - self.restarted
+        return self.dead and not self.left and closed(rows) and not self.stage.ledger.waiting()
+
+    def _again(self, open_now: bool) -> None:
+        self.replica.died(signal.SIGKILL)
+        self.dead = not self.left
+        self.replica.start(self.left.pop(0) if self.left else "")
+        self.restarted, self.open_then, self.settled = time.monotonic(), open_now, None
+
+
+def armed(place: str) -> str:
+    """`store.commit.after/claimed@2` as TRIMTAB_FAILPOINT wants it."""
+    name, _, visit = place.partition("@")
+    return f"{name}=kill@{visit or 1}"

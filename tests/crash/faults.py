@@ -1,0 +1,131 @@
+"""What goes wrong, one fault per remediation, and the quick runbook that names it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import yaml
+
+from tests.controlplane.workloads import Workloads
+from tests.crash.replica import Replica
+
+NAME = "checkout"
+VERIFY = {
+    "within": "2m",
+    "for": "1s",
+    "all": ["replicas.ready >= replicas.desired", "replicas.updated >= replicas.desired"],
+}
+
+
+class Fault(Protocol):
+    """A fault that one remediation repairs."""
+
+    remediation: str
+
+    def prepare(self, workloads: Workloads) -> None:
+        """Make the workload, before trimtab watches."""
+        ...
+
+    def strike(self, workloads: Workloads) -> None:
+        """Break it, once trimtab knows its healthy version."""
+        ...
+
+    def tell(self, workloads: Workloads, replica: Replica) -> None:
+        """What others go on telling trimtab, again and again."""
+        ...
+
+
+class CrashLoop:
+    """A rollout of a version that exits at once."""
+
+    remediation = "rollback"
+
+    def prepare(self, workloads: Workloads) -> None:
+        workloads.deploy(NAME, "registry.test/checkout:v41", wait=True)
+
+    def strike(self, workloads: Workloads) -> None:
+        workloads.rollout(NAME, "registry.test/checkout:v42-crash")
+
+    def tell(self, workloads: Workloads, replica: Replica) -> None:
+        """The objects say it all."""
+
+
+class OutOfMemory:
+    """A version that needs more memory than its limit."""
+
+    remediation = "limits"
+
+    def prepare(self, workloads: Workloads) -> None:
+        workloads.deploy(NAME, "registry.test/checkout:v41-oom-160Mi", memory="128Mi")
+
+    def strike(self, workloads: Workloads) -> None:
+        """It is broken from the start."""
+
+    def tell(self, workloads: Workloads, replica: Replica) -> None:
+        """The objects say it all."""
+
+
+class BadState:
+    """Everything looks well, but an alert fires until the pods are new."""
+
+    remediation = "restart"
+
+    def prepare(self, workloads: Workloads) -> None:
+        workloads.deploy(NAME, "registry.test/checkout:v41", wait=True)
+
+    def strike(self, workloads: Workloads) -> None:
+        """The alert is the fault."""
+
+    def tell(self, workloads: Workloads, replica: Replica) -> None:
+        template = workloads.deployment(NAME)["spec"]["template"]["metadata"].get("annotations") or {}
+        restarted = "kubectl.kubernetes.io/restartedAt" in template
+        replica.alert(workloads.namespace, NAME, firing=not restarted)
+
+
+FAULTS: Mapping[str, Fault] = {fault.remediation: fault for fault in (CrashLoop(), OutOfMemory(), BadState())}
+
+
+@dataclass(frozen=True)
+class Book:
+    """One runbook: when it fits, and what it does."""
+
+    name: str
+    when: str
+    cause: str
+    step: dict[str, object]
+
+
+BOOKS = (
+    Book(
+        "crash-loop-after-rollout",
+        "objects.crashLooping.count >= 1 && changes.rollout.onlyNewFails",
+        "bad rollout",
+        {"rollback": {"to": "lastHealthy"}},
+    ),
+    Book("oom-raise-memory-limit", "objects.oomKilled.count >= 2", "memory limit too low", {"limits": {"factor": 1.5}}),
+    Book("restart-errors-without-change", "alerts.firing", "dependency", {"restart": {}}),
+)
+"""Under the names of the shipped ones, which they outrank: the same steps, verified within seconds."""
+
+
+def write_runbooks(folder: Path) -> Path:
+    """The folder for TRIMTAB_RUNBOOKS."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for book in BOOKS:
+        spec = {
+            "summary": f"Repair {book.cause}.",
+            "targets": ["Deployment"],
+            "when": book.when,
+            "cause": book.cause,
+            "steps": [book.step],
+            "verify": VERIFY,
+        }
+        runbook = {
+            "apiVersion": "trimtab.dev/v1alpha1",
+            "kind": "ClusterRunbook",
+            "metadata": {"name": book.name, "annotations": {"trimtab.dev/version": "9"}},
+            "spec": spec,
+        }
+        (folder / f"{book.name}.yaml").write_text(yaml.safe_dump(runbook))
+    return folder

@@ -1,0 +1,179 @@
+"""The stage of one run: a namespace, a database, a Lease and a user of its own on the shared control plane.
+
+Plays everything that is not trimtab: the fault, the person who approves, the alerts, and the hand that starts a dead
+replica again.
+"""
+
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import yaml
+
+from controller.api.crd import crds
+from tests.controlplane.api import Api, ApiError, Json
+from tests.controlplane.audit import Mark, effects, fences
+from tests.controlplane.cluster import ControlPlane
+from tests.controlplane.errors import NeverHappened
+from tests.controlplane.postgres import Postgres
+from tests.controlplane.waiting import wait_for
+from tests.controlplane.workloads import Workloads
+from tests.crash.faults import FAULTS, NAME, Fault, write_runbooks
+from tests.crash.ledger import Ledger, Row, of_kind, writings
+from tests.crash.replica import APPROVER, HOME, Replica
+from tests.crash.verdict import Verdict, judge
+
+VERSION = "trimtab.dev/v1alpha1"
+LONGEST = 120.0
+"""Seconds a whole story may take here; what is promised is measured apart."""
+TRIMTAB = (sys.executable, "-m", "controller", "run")
+
+
+@dataclass
+class Stage:
+    """Where one incident plays. `approve` is withheld until it is wanted."""
+
+    plane: ControlPlane
+    folder: Path
+    workloads: Workloads
+    api: Api
+    ledger: Ledger
+    database: str
+    fault: Fault
+    mark: Mark
+    replicas: list[Replica] = field(default_factory=list)
+    _struck: bool = False
+
+    @property
+    def namespace(self) -> str:
+        """Its own namespace, whose name is also the Lease's."""
+        return self.workloads.namespace
+
+    def replica(self, argv: Sequence[str] = TRIMTAB, **env: str) -> Replica:
+        """One more replica of this stage, not started yet."""
+        identity = f"{self.namespace}-{'abc'[len(self.replicas)]}"
+        base = {
+            "TRIMTAB_KUBECONFIG": str(self.plane.user_kubeconfig(identity, "system:masters")),
+            "TRIMTAB_DATABASE_URL": self.database,
+            "TRIMTAB_LEASE_NAME": self.namespace,
+            "TRIMTAB_WATCH_NAMESPACES": self.namespace,
+            "TRIMTAB_ACT_NAMESPACES": self.namespace,
+            "TRIMTAB_RUNBOOKS": str(self.folder / "runbooks"),
+        }
+        made = Replica(self.folder, identity, {**base, **env}, argv)
+        self.replicas.append(made)
+        return made
+
+    def step(self, *, approving: bool = True) -> list[Row]:
+        """Whatever the surroundings would do by now; the log as it stands."""
+        rows = self.ledger.rows()
+        if not self._struck and of_kind(rows, "revision-healthy"):
+            self.fault.strike(self.workloads)
+            self._struck = True
+        for replica in self.replicas:
+            if replica.running:
+                self.fault.tell(self.workloads, replica)
+        if approving:
+            self._approve()
+        return rows
+
+    def play(
+        self, what: str, done: Callable[[list[Row]], bool], *, timeout: float = LONGEST, approving: bool = True
+    ) -> list[Row]:
+        """Play on until `done(rows)`; the log then."""
+        deadline = time.monotonic() + timeout
+        while True:
+            rows = self.step(approving=approving)
+            if done(rows):
+                return rows
+            if time.monotonic() > deadline:
+                story = [f"{row.stream} {row.kind} {row.at:%X}" for row in rows]
+                raise NeverHappened(f"{what}: not within {timeout:g} s in {self.folder}; the log: {story}")
+            time.sleep(0.25)
+
+    def verdict(self) -> Verdict:
+        """What the audit log and the store say of all replicas together."""
+        users = {replica.identity for replica in self.replicas}
+        did = [one for one in effects(self.plane.audit, since=self.mark, namespace=self.namespace) if one.user in users]
+        held = [one for one in fences(self.plane.audit, since=self.mark, namespace=self.namespace) if one.user in users]
+        return judge(did, held, self.ledger.rows(), self.ledger.claims())
+
+    def pause(self) -> None:
+        """Throw the kill switch for this namespace."""
+        spec = {"reason": "a person said stop", "namespaces": [self.namespace]}
+        self.api.create(
+            {"apiVersion": VERSION, "kind": "AutomationPause", "metadata": {"name": self.namespace}, "spec": spec}
+        )
+
+    def _approve(self) -> None:
+        for item in self.api.list(VERSION, "remediations", self.namespace):
+            if item["spec"].get("decision") or (item.get("status") or {}).get("route") != "Ask":
+                continue
+            decision = {"verdict": "Approve", "digest": item["spec"]["digest"], "by": APPROVER, "reason": ""}
+            try:
+                self.api.patch(
+                    VERSION, "remediations", item["metadata"]["name"], {"spec": {"decision": decision}}, self.namespace
+                )
+            except ApiError as error:
+                if error.code not in {404, 409, 422}:
+                    raise
+
+
+def closed(rows: Sequence[Row]) -> bool:
+    """The story is over: an incident was opened, every one is closed, every intent settled."""
+    opened, ended = len(of_kind(rows, "opened")), len(of_kind(rows, "closed"))
+    return 0 < opened == ended and all(writing.outcome != "open" for writing in writings(rows))
+
+
+def prepared(plane: ControlPlane) -> None:
+    """What all stages share: the kinds, and the replicas' own namespace."""
+    if plane.api.find("v1", "namespaces", HOME) is not None:
+        return
+    plane.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(list(crds())))
+    for crd in crds():
+        name = crd["metadata"]["name"]
+        plane.kubectl("wait", "--for=condition=Established", f"crd/{name}", "--timeout=30s")
+    for crd in crds():
+        plural = crd["spec"]["names"]["plural"]
+        wait_for(
+            f"{plural} are served",
+            partial(plane.api.list, VERSION, plural),
+            until=lambda found: found == [],
+            absorb=(ApiError,),
+        )
+    plane.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": HOME}})
+
+
+@contextmanager
+def staged(plane: ControlPlane, postgres: Postgres, remediation: str, folder: Path) -> Iterator[Stage]:
+    """A stage for one incident; its replicas are ended with it. Call `prepared` once before."""
+    fault, name = FAULTS[remediation], f"{remediation}-{secrets.token_hex(3)}"
+    api = Api(plane.user_kubeconfig(f"{APPROVER}-{name}", "system:masters"))
+    with plane.namespace(name), postgres.database() as database:
+        write_runbooks(folder / name / "runbooks")
+        workloads = Workloads(api, name)
+        api.create(policy(name), name)
+        fault.prepare(workloads)
+        stage = Stage(plane, folder / name, workloads, api, Ledger(database), database, fault, plane.audit.mark())
+        try:
+            yield stage
+        finally:
+            for replica in stage.replicas:
+                replica.end()
+            api.close()
+
+
+def policy(namespace: str) -> Json:
+    """Ask a person, and take a diagnosis that is likelier than not for good enough to ask."""
+    remediation = {"mode": "Approve", "automaticAbove": "Never", "reviewAbove": 50}
+    return {
+        "apiVersion": VERSION,
+        "kind": "ServicePolicy",
+        "metadata": {"name": NAME, "namespace": namespace},
+        "spec": {"target": {"kind": "Deployment", "name": NAME}, "remediation": remediation},
+    }

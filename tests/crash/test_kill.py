@@ -1,0 +1,61 @@
+"""SIGKILL where it hurts most: nothing is lost, nothing done twice, and the restarted program ends what was begun.
+
+These are the cells around the write itself; `python -m tests.crash.matrix` visits every failpoint of the loop.
+"""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from controller.failpoints import KNOWN
+from tests.controlplane.cluster import ControlPlane
+from tests.controlplane.postgres import Postgres
+from tests.crash.cell import SETTLED_WITHIN, Cell, Result, run
+from tests.crash.faults import FAULTS
+from tests.crash.matrix import AT_ONCE, RECOVERING
+
+SIDES = ("before", "after")
+WRITING = tuple(f"store.commit.{side}/{kind}" for kind in ("intended", "claimed", "applied") for side in SIDES)
+CELLS = (
+    *(Cell("rollback", (place,)) for place in WRITING),
+    *(Cell("rollback", (place,)) for place in ("store.commit.before/answered", "store.commit.after/verified")),
+    *(Cell(name, (f"cluster.apply.{side}",)) for name in FAULTS for side in SIDES),
+    *(Cell("restart", places) for places in RECOVERING[:2]),
+)  # fmt: skip
+
+pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def runs(
+    request: pytest.FixtureRequest, crash_plane: ControlPlane, postgres: Postgres, crash_folder: Path
+) -> Iterator[Mapping[Cell, "Future[Result]"]]:
+    """Every chosen cell, played side by side: each mostly waits."""
+    chosen = [item.callspec.params.get("cell") for item in request.session.items if hasattr(item, "callspec")]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield {
+            cell: pool.submit(run, crash_plane, postgres, crash_folder, cell)
+            for cell in chosen
+            if isinstance(cell, Cell)
+        }
+        pool.shutdown(cancel_futures=True)
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=str)
+def test_killed_there_nothing_is_lost_and_nothing_done_twice(cell: Cell, runs: Mapping[Cell, "Future[Result]"]) -> None:
+    result = runs[cell].result()
+
+    assert [hit.partition(" ")[0] for hit in result.hits] == [place.partition("@")[0] for place in cell.places]
+    assert result.verdict.double_effects == 0
+    assert result.verdict.lost_intents == 0
+    assert result.verdict.stale_writes == 0
+    assert result.verdict.leaks == ()
+    assert result.verdict.effects == 1
+    assert result.settled is None or result.settled <= SETTLED_WITHIN
+
+
+@pytest.mark.parametrize("place", sorted({place for cell in CELLS for place in cell.places}))
+def test_every_place_of_the_matrix_is_a_failpoint(place: str) -> None:
+    assert place.partition("@")[0].partition("/")[0] in KNOWN
