@@ -164,8 +164,16 @@ def open_chat(settings: Settings) -> SlackChat | None:
 
 
 def open_notifiers(settings: Settings) -> tuple[Notify, ...]:
-    """Whatever pages somebody."""
-    return ()
+    """Whatever pages somebody: a webhook by its address, PagerDuty by its key. Raises BadSettings."""
+    from controller.adapters.pagerduty import KEY, PagerDutyNotify
+    from controller.adapters.webhook import WebhookNotify
+
+    found: list[Notify] = []
+    if settings.webhook_url:
+        found.append(WebhookNotify(settings.webhook_url, settings.secret))
+    if settings.secret(KEY) is not None:
+        found.append(PagerDutyNotify(settings.secret, settings.pagerduty_url))
+    return tuple(found)
 
 
 def identity(settings: Settings) -> str:

@@ -5,6 +5,7 @@ Nothing heavy may be imported at the top of this file: `trimtab version` and `--
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
@@ -336,6 +337,11 @@ def finish(
         setup.quiet_logs(redact)
         answer = work(screen, settings)
         code = answer if isinstance(answer, Exit) else asyncio.run(answer)
+    except BrokenPipeError:
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), 1
+        )  # whoever read our output has gone; the flush at exit must not fail
+        code = Exit.OK
     except Ended as ended:
         if ended.sentence:
             screen.problem(ended.sentence)

@@ -5,7 +5,7 @@ Promises that one part that does not answer never hides the others, and exit cod
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from controller.api.v1alpha1.kinds import AUTOMATION_PAUSE
 from controller.app import (
@@ -29,7 +29,7 @@ from controller.cli.exits import Exit
 from controller.cli.screen import Format, Screen
 from controller.core.words import markdown
 from controller.errors import KindUnknown, StoreUnavailable, TrimtabError
-from controller.ports import LeaseState
+from controller.ports import LeaseState, Resources
 from controller.settings import Settings
 from remediations.registry import installed
 from runbooks.load import library
@@ -41,15 +41,16 @@ STYLES = {Mark.WELL: "green", Mark.NOTE: "yellow", Mark.WRONG: "red"}
 async def doctor(screen: Screen, settings: Settings) -> Exit:
     """Look at everything, a line each."""
     found: list[Finding] = []
-    async for finding in looked(settings):
-        found.append(finding)
-        match screen.format:
-            case Format.TEXT:
-                screen.marked(finding.mark, str(finding), STYLES[finding.mark])
-            case Format.MARKDOWN:
-                screen.text(f"- {finding.mark} {markdown(str(finding))}")
-            case Format.JSON:
-                pass
+    async for part in looked(settings):
+        found += part
+        for finding in part:
+            match screen.format:
+                case Format.TEXT:
+                    screen.marked(finding.mark, str(finding), STYLES[finding.mark])
+                case Format.MARKDOWN:
+                    screen.text(f"- {finding.mark} {markdown(str(finding))}")
+                case Format.JSON:
+                    pass
     degraded = any(finding.mark is Mark.WRONG for finding in found)
     if screen.format is Format.JSON:
         lines = [
@@ -60,54 +61,64 @@ async def doctor(screen: Screen, settings: Settings) -> Exit:
     return Exit.DEGRADED if degraded else Exit.OK
 
 
-async def looked(settings: Settings) -> AsyncIterator[Finding]:
-    """Every finding, as it is made."""
-    lease = None
+async def looked(settings: Settings) -> AsyncIterator[Sequence[Finding]]:
+    """Every part of the surroundings, one after the other."""
+    lease, server = await cluster(settings)
+    yield server
+    yield (await seen_metrics(settings),)
+    yield (await seen_store(settings, lease),)
+    yield (await slack(settings),)
+    yield await paging(settings)
+    yield tuple(people.people(settings))
+    yield own_runbooks(settings)
+
+
+async def cluster(settings: Settings) -> tuple[LeaseState | None, Sequence[Finding]]:
+    """API server, account, rights, kinds, policies, kill switch; and the Lease."""
+    found: list[Finding] = []
     try:
-        async for finding in cluster(settings):
-            yield finding
+        async with open_survey(settings) as (resources, access, survey):
+            version, me = await survey.version(), await access.me()
+            if not me.name.startswith(f"system:serviceaccount:{settings.namespace}:"):
+                where = f"kubectl -n {settings.namespace} exec deploy/{settings.lease_name} -- trimtab doctor"
+                found.append(note("account", f"these are the rights of {me.name}, not those of the program", where))
+            books = (*library(), *_own(settings))
+            found += await rights.rights(access, settings, books, installed(), f"API server {version}")
+            found.append(await kinds.kinds(survey))
+            acts = bool(settings.act_namespaces)
+            found.append(await kinds.policies(survey, settings.lease_name, acts, settings.namespace))
+            found.append(await _kill_switch(resources))
         lease = await _lease(settings)
-        yield leader(lease, open_clock().now())
     except TrimtabError as error:
-        yield broken("API server", error)
-    yield await seen_metrics(settings)
-    yield await seen_store(settings, lease)
-    yield await slack(settings)
+        return None, (*found, broken("API server", error))
+    return lease, (*found, leader(lease, open_clock().now()))
+
+
+async def _kill_switch(resources: Resources) -> Finding:
+    try:
+        return people.paused(await resources.list(AUTOMATION_PAUSE))
+    except KindUnknown as error:
+        return wrong("kill switch", "its CRD is missing, which counts as paused", error.remedy)
+
+
+async def paging(settings: Settings) -> Sequence[Finding]:
+    """Who is told at night."""
     try:
         notifiers = open_notifiers(settings)
-        for finding in people.telling(settings, len(notifiers)):
-            yield finding
-        for notifier in notifiers:
-            await notifier.close()
     except TrimtabError as error:
-        yield broken("paging", error)
-    for finding in people.people(settings):
-        yield finding
+        return (broken("paging", error),)
+    for notifier in notifiers:
+        await notifier.close()
+    return tuple(people.telling(settings, len(notifiers)))
+
+
+def own_runbooks(settings: Settings) -> Sequence[Finding]:
+    """The administrator's own runbooks, if there are any."""
     try:
         own = further_runbooks(settings.runbooks)
-        if own:
-            yield well("runbooks", f"{len(own)} of your own, {len(library())} shipped")
     except TrimtabError as error:
-        yield broken("runbooks", error)
-
-
-async def cluster(settings: Settings) -> AsyncIterator[Finding]:
-    """API server, account, rights, kinds, policies, kill switch."""
-    async with open_survey(settings) as (resources, access, survey):
-        version, me = await survey.version(), await access.me()
-        if not me.name.startswith(f"system:serviceaccount:{settings.namespace}:"):
-            where = f"kubectl -n {settings.namespace} exec deploy/{settings.lease_name} -- trimtab doctor"
-            yield note("account", f"these are the rights of {me.name}, not those of the program", where)
-        books = (*library(), *_own(settings))
-        for finding in await rights.rights(access, settings, books, installed(), f"API server {version}"):
-            yield finding
-        yield await kinds.kinds(survey)
-        acts = bool(settings.act_namespaces)
-        yield await kinds.policies(survey, settings.lease_name, acts, settings.namespace)
-        try:
-            yield people.paused(await resources.list(AUTOMATION_PAUSE))
-        except KindUnknown as error:
-            yield wrong("kill switch", "its CRD is missing, which counts as paused", error.remedy)
+        return (broken("runbooks", error),)
+    return (well("runbooks", f"{len(own)} of your own, {len(library())} shipped"),) if own else ()
 
 
 def _own(settings: Settings) -> tuple[Runbook, ...]:

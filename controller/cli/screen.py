@@ -10,13 +10,14 @@ import json
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TextIO
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -88,7 +89,7 @@ class Screen:
         grid.add_column(no_wrap=True)
         grid.add_column(overflow="fold")
         grid.add_row(Text(mark, style=style), Text(self.hide(text)))
-        self._console().print(grid)
+        self._print(grid)
 
     def table(self, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Columns for people, or a Markdown table."""
@@ -107,14 +108,22 @@ class Screen:
             table.add_column(header, overflow="fold")
         for row in hidden:
             table.add_row(*(Text(cell) for cell in row))
-        self._console().print(table)
+        self._print(table)
 
     def _stacked(self, rows: Sequence[Sequence[str]]) -> None:
         """A table that is too wide: the first column alone, the rest below it."""
-        console = self._console()
         for first, *rest in rows:
-            console.print(Text(first, style="bold" if self.colour else ""))
-            console.print(Text("  " + " · ".join(cell for cell in rest if cell)))
+            self.text(first)
+            for line in textwrap.wrap(" · ".join(cell for cell in rest if cell), self.width - 2):
+                self.text(f"  {line}")
+
+    def _print(self, renderable: RenderableType) -> None:
+        """What rich lays out, without the blanks it fills lines up with."""
+        console = self._console()
+        with console.capture() as captured:
+            console.print(renderable)
+        for line in captured.get().splitlines():
+            self.out.write(line.rstrip() + "\n")
 
     def json(self, value: Mapping[str, Any] | Sequence[Any]) -> None:
         """One JSON document."""

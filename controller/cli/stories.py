@@ -15,7 +15,7 @@ from controller.core.export import runbook_test
 from controller.core.history import History
 from controller.core.message import plan_text
 from controller.core.timeline import Story, render_markdown, render_text, story
-from controller.core.words import clean, fenced, lasting, markdown, moment
+from controller.core.words import clean, count, fenced, lasting, markdown, moment
 from controller.errors import StoreUnavailable
 from controller.ports import Store, Stored
 from controller.runtime.journal import stream_of
@@ -186,9 +186,12 @@ async def status(screen: Screen, settings: Settings, now: datetime) -> Exit:
         return Exit.OK
     lines = (
         ("leader", standing),
-        ("log", f"{identity.sequence} events, {len(history.streams)} incidents, epoch {identity.epoch}"),
-        ("record", f"{sum(label.good for label in labels)} of {len(labels)} labelled actions were right"),
-        ("open", f"{len(found)} incidents, {len(questions)} waiting for an answer"),
+        (
+            "log",
+            f"{count(identity.sequence, 'event')}, {count(len(history.streams), 'incident')}, epoch {identity.epoch}",
+        ),
+        ("record", f"{sum(label.good for label in labels)} of {count(len(labels), 'labelled action')} right"),
+        ("open", f"{count(len(found), 'incident')}, {len(questions)} waiting for an answer"),
     )
     for name, text in lines:
         if screen.format is Format.MARKDOWN:

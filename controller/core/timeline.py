@@ -352,7 +352,15 @@ def render_text(told: Story, width: int = 150) -> str:
             lines += _hung(head, text, indent, width)
             if row.why:
                 lines += _hung(" " * indent, f"why: {row.why}", indent, width)
-    return "\n".join([*lines, "", f"next: {' · '.join(told.next)}"])
+    return "\n".join([*lines, "", *next_lines(told.next, width)])
+
+
+def next_lines(commands: Sequence[str], width: int) -> list[str]:
+    """The next commands in one line, or one below the other where they would be broken."""
+    line = f"next: {' · '.join(commands)}"
+    if len(line) <= width:
+        return [line]
+    return [f"{'next: ' if number == 0 else '      '}{command}" for number, command in enumerate(commands)]
 
 
 def _hung(head: str, text: str, indent: int, width: int) -> list[str]:
