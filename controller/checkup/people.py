@@ -16,8 +16,8 @@ def people(settings: Settings) -> Iterator[Finding]:
     said = settings.people
     for entry in said.approvers:
         kind, _, name = entry.partition(":")
-        if kind not in {"user", "group"} or not name:
-            yield wrong("approvers", f"{clean(entry, 60)!r} names nobody", "write user:NAME or group:NAME")
+        if not (name if kind in {"user", "group"} else entry).strip():
+            yield wrong("approvers", f"{clean(entry, 60)!r} names nobody", "write a username, or group:NAME")
         elif kind == "group" and not said.groups.get(name):
             yield wrong("approvers", f"{clean(entry, 60)} has no members", f"list them under people.groups.{name}")
     who = members(said.approvers, said.groups)

@@ -102,3 +102,65 @@ pagerduty: {{ . }}
 database: {{ . }}
 {{- end }}
 {{- end -}}
+
+{{/* The settings, as the program and its test both get them. */}}
+{{- define "trimtab.env" -}}
+- name: TRIMTAB_NAMESPACE
+  value: {{ .Release.Namespace | quote }}
+- name: TRIMTAB_IDENTITY
+  valueFrom: {fieldRef: {fieldPath: metadata.name}}
+- name: TRIMTAB_SETTINGS_FILE
+  value: /etc/trimtab/config/settings.yaml
+- name: TRIMTAB_SECRETS
+  value: /etc/trimtab/secrets
+- name: TRIMTAB_HTTP_HOST
+  value: 0.0.0.0
+- name: TRIMTAB_HTTP_PORT
+  value: "8080"
+- name: TRIMTAB_LEASE_NAME
+  value: {{ include "trimtab.fullname" . }}
+- name: TRIMTAB_ACT_NAMESPACES
+  value: {{ join "," .Values.act.namespaces | quote }}
+- name: TRIMTAB_WATCH_NAMESPACES
+  value: {{ join "," .Values.watch.namespaces | quote }}
+- name: TRIMTAB_PROMETHEUS_URL
+  value: {{ .Values.prometheus.url | quote }}
+- name: TRIMTAB_PROMETHEUS_TENANT
+  value: {{ .Values.prometheus.tenant | quote }}
+- name: TRIMTAB_PROMETHEUS_USERNAME
+  value: {{ .Values.prometheus.username | quote }}
+- name: TRIMTAB_PROMETHEUS_REPLICA_LABELS
+  value: {{ join "," .Values.prometheus.replicaLabels | quote }}
+- name: TRIMTAB_SCRAPE_INTERVAL
+  value: {{ .Values.prometheus.scrapeInterval | quote }}
+- name: TRIMTAB_SLACK_CHANNEL
+  value: {{ .Values.slack.channel | quote }}
+- name: TRIMTAB_WEBHOOK_URL
+  value: {{ .Values.notify.webhook.url | quote }}
+- name: TRIMTAB_PUBLIC_URL
+  value: {{ .Values.page.url | quote }}
+- name: TRIMTAB_PROXY_SECRET_HEADER
+  value: {{ .Values.page.proxyHeader | quote }}
+- name: TRIMTAB_TRUSTED_PROXIES
+  value: {{ join "," .Values.page.trustedProxies | quote }}
+{{- range $key, $value := .Values.env }}
+- name: {{ $key }}
+  value: {{ $value | quote }}
+{{- end }}
+{{- end -}}
+
+{{- define "trimtab.mounts" -}}
+- {name: settings, mountPath: /etc/trimtab/config, readOnly: true}
+{{- range $folder, $secret := include "trimtab.secrets" . | fromYaml }}
+- {name: secret-{{ $folder }}, mountPath: /etc/trimtab/secrets/{{ $folder }}, readOnly: true}
+{{- end }}
+{{- end -}}
+
+{{- define "trimtab.volumes" -}}
+- name: settings
+  configMap: {name: {{ include "trimtab.fullname" . }}}
+{{- range $folder, $secret := include "trimtab.secrets" . | fromYaml }}
+- name: secret-{{ $folder }}
+  secret: {secretName: {{ $secret }}, optional: {{ ne $folder "database" }}}
+{{- end }}
+{{- end -}}
