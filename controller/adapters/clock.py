@@ -87,6 +87,10 @@ class SystemClock:
         self._running.add(task)
         try:
             await job()
+        except asyncio.CancelledError:
+            if not self._closed:
+                raise
+            log.info("job cut off", job=name)
         except Exception:
             log.exception("job failed", job=name)
         finally:
