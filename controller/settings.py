@@ -7,6 +7,7 @@ is compared with this module by a test.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -192,6 +193,22 @@ class Settings(BaseSettings):
     def duration(self, seconds: float) -> timedelta:
         """Seconds as a duration."""
         return timedelta(seconds=seconds)
+
+
+BESIDES = ("TRIMTAB_SETTINGS_FILE", "TRIMTAB_FAILPOINTS", "TRIMTAB_FAILPOINT", "TRIMTAB_FAILPOINT_LOG", "TRIMTAB_CACHE")
+"""Variables of ours that are no settings."""
+
+
+def unknown_variables(names: Iterable[str]) -> tuple[str, ...]:
+    """Variables that look like settings and are none: a typo would otherwise be silence."""
+    known = {f"TRIMTAB_{name.upper()}" for name in Settings.model_fields}
+    return tuple(
+        sorted(
+            name
+            for name in names
+            if name.startswith("TRIMTAB_") and name not in BESIDES and name.partition("__")[0] not in known
+        )
+    )
 
 
 def load(file: Path | None = None) -> Settings:

@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from controller.checkup.finding import Finding, note, well, wrong
 from controller.core.people import members
 from controller.core.words import clean
-from controller.settings import Settings
+from controller.settings import Settings, unknown_variables
+
+SHOWN = 6
 
 
 def people(settings: Settings) -> Iterator[Finding]:
     """Approvers and groups."""
     said = settings.people
     for entry in said.approvers:
-        kind, _, name = entry.partition(":")
-        if not (name if kind in {"user", "group"} else entry).strip():
-            yield wrong("approvers", f"{clean(entry, 60)!r} names nobody", "write a username, or group:NAME")
-        elif kind == "group" and not said.groups.get(name):
-            yield wrong("approvers", f"{clean(entry, 60)} has no members", f"list them under people.groups.{name}")
+        group = entry.removeprefix("group:")
+        if group != entry and not said.groups.get(group):
+            yield wrong("approvers", f"{clean(entry, 60)} has no members", f"list them under people.groups.{group}")
     who = members(said.approvers, said.groups)
     if who:
-        yield well("approvers", f"{len(who)} people may answer: {', '.join(sorted(who)[:6])}")
+        names = ", ".join(sorted(who)[:SHOWN]) + (f" and {len(who) - SHOWN} more" if len(who) > SHOWN else "")
+        yield well("approvers", f"{names} may answer")
     elif settings.act_namespaces:
         yield wrong("approvers", "nobody may answer, so nothing can be approved", "set people.approvers")
     else:
         yield note("approvers", "nobody may answer", "set people.approvers before letting it act")
     strangers = sorted(set(said.slack.values()) - who)
     if strangers:
-        yield note("approvers", f"known in Slack, but not allowed to answer: {', '.join(strangers[:6])}")
+        yield note("approvers", f"known in Slack, but not allowed to answer: {', '.join(strangers[:SHOWN])}")
+
+
+def variables(names: Iterable[str]) -> Iterator[Finding]:
+    """Variables that are no settings."""
+    known = [f"TRIMTAB_{name.upper()}" for name in Settings.model_fields]
+    for name in unknown_variables(names):
+        near = get_close_matches(name.partition("__")[0], known, n=1)
+        meant = f"did you mean {near[0]}? " if near else ""
+        yield note("settings", f"{clean(name, 80)} is no setting", f"{meant}docs/reference/settings.md lists them")
 
 
 def telling(settings: Settings, notifiers: int) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ Promises that one part that does not answer never hides the others, and exit cod
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Sequence
 
 from controller.api.v1alpha1.kinds import AUTOMATION_PAUSE
@@ -69,7 +70,7 @@ async def looked(settings: Settings) -> AsyncIterator[Sequence[Finding]]:
     yield (await seen_store(settings, lease),)
     yield (await slack(settings),)
     yield await paging(settings)
-    yield tuple(people.people(settings))
+    yield (*people.people(settings), *people.variables(os.environ))
     yield own_runbooks(settings)
 
 

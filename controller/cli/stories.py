@@ -165,8 +165,8 @@ async def status(screen: Screen, settings: Settings, now: datetime) -> Exit:
             for item in page:
                 history.add(item.sequence, item.stream, item.event)
         notes = [item for item in await store.read("program") if isinstance(item.event, Noted)]
-        stories = [told_of(await store.read(stream_of(name))) for name in sorted(set(history.open.values()))]
-    found = [told for told in stories if told is not None]
+    stories = [story(enumerate(events, start=1)) for events in history.streams.values()]
+    found = [told for told in stories if told is not None and told.incident.closed is None]
     questions = [told for told in found if told.incident.question is not None and told.incident.question.open]
     labels = [label for group in history.judged.values() for label in group]
     note = notes[-1].event if notes else None
