@@ -79,6 +79,14 @@ class Replica:
         """Whether it lives; a stopped one does."""
         return self._process is not None and self._process.running
 
+    @property
+    def awake(self) -> bool:
+        """Whether it lives and is not stopped."""
+        if not self.running:
+            return False
+        stat = Path(f"/proc/{self.process.pid}/stat").read_text()
+        return stat.rpartition(")")[2].split()[0] not in {"T", "t", "Z"}
+
     def died(self, by: signal.Signals) -> None:
         """Make sure that it ended by this signal, and not by an error of its own."""
         code = self.process.ended
@@ -116,7 +124,7 @@ class Replica:
             requests.post(
                 f"http://127.0.0.1:{self.port}/v1/alerts",
                 json={"version": "4", "alerts": [one]},
-                timeout=2,
+                timeout=10,
                 proxies={"http": ""},
             )
         except requests.RequestException:

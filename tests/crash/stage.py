@@ -26,7 +26,7 @@ from tests.controlplane.workloads import Workloads
 from tests.crash.faults import FAULTS, NAME, Fault, write_runbooks
 from tests.crash.ledger import Ledger, Row, of_kind, writings
 from tests.crash.replica import APPROVER, HOME, Replica
-from tests.crash.verdict import Verdict, judge
+from tests.crash.verdict import Verdict, judge, writer
 
 VERSION = "trimtab.dev/v1alpha1"
 LONGEST = 120.0
@@ -54,9 +54,14 @@ class Stage:
         """Its own namespace, whose name is also the Lease's."""
         return self.workloads.namespace
 
+    @property
+    def next_identity(self) -> str:
+        """What the next replica will be called."""
+        return f"{self.namespace}-{'abc'[len(self.replicas)]}"
+
     def replica(self, argv: Sequence[str] = TRIMTAB, **env: str) -> Replica:
         """One more replica of this stage, not started yet."""
-        identity = f"{self.namespace}-{'abc'[len(self.replicas)]}"
+        identity = self.next_identity
         base = {
             "TRIMTAB_KUBECONFIG": str(self.plane.user_kubeconfig(identity, "system:masters")),
             "TRIMTAB_DATABASE_URL": self.database,
@@ -76,7 +81,7 @@ class Stage:
             self.fault.strike(self.workloads)
             self._struck = True
         for replica in self.replicas:
-            if replica.running:
+            if replica.awake:
                 self.fault.tell(self.workloads, replica)
         if approving:
             self._approve()
@@ -94,14 +99,19 @@ class Stage:
             if time.monotonic() > deadline:
                 story = [f"{row.stream} {row.kind} {row.at:%X}" for row in rows]
                 raise NeverHappened(f"{what}: not within {timeout:g} s in {self.folder}; the log: {story}")
-            time.sleep(0.25)
+            time.sleep(0.5)
 
     def verdict(self) -> Verdict:
         """What the audit log and the store say of all replicas together."""
-        users = {replica.identity for replica in self.replicas}
-        did = [one for one in effects(self.plane.audit, since=self.mark, namespace=self.namespace) if one.user in users]
-        held = [one for one in fences(self.plane.audit, since=self.mark, namespace=self.namespace) if one.user in users]
-        return judge(did, held, self.ledger.rows(), self.ledger.claims())
+        ours = {replica.identity for replica in self.replicas}
+        written = effects(self.plane.audit, since=self.mark, namespace=self.namespace)
+        fenced = fences(self.plane.audit, since=self.mark, namespace=self.namespace)
+        return judge(
+            [effect for effect in written if writer(effect.user) in ours],
+            [fence for fence in fenced if writer(fence.user) in ours],
+            self.ledger.rows(),
+            self.ledger.claims(),
+        )
 
     def pause(self) -> None:
         """Throw the kill switch for this namespace."""

@@ -56,7 +56,12 @@ def judge(effects: Sequence[Effect], fences: Sequence[Effect], rows: Sequence[Ro
 def stale(effect: Effect, led: Sequence[tuple[datetime, str]]) -> bool:
     """Whether somebody else led when this was written."""
     before = [who for at, who in led if at <= effect.time]
-    return bool(before) and before[-1] != effect.user
+    return bool(before) and before[-1] != writer(effect.user)
+
+
+def writer(user: str) -> str:
+    """The replica behind a user: a person's name, or the last word of a ServiceAccount's."""
+    return user.rpartition(":")[2]
 
 
 def leaks(rows: Sequence[Row], claims: Sequence[Claim]) -> tuple[str, ...]:
