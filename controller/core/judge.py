@@ -19,6 +19,9 @@ from remediations.plan import Outcome
 WORSE_ERRORS = 0.05
 """An error share this much above the one before counts as harm (and at least twice it)."""
 
+HARM_LASTS = timedelta(minutes=1)
+"""Worse for so long is harm, where it can be undone: long enough not to be one bad reading."""
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -74,7 +77,8 @@ def judge(action: Action, look: Look, patience: Patience, now: datetime) -> Outc
     lasted = action.held_since is not None and now - action.held_since >= patience.lasting
     if look.held and lasted:
         return Outcome.EFFECTIVE
-    if action.plan.undo and action.worse_since is not None and now - action.worse_since >= patience.lasting:
+    lasts = min(patience.lasting, HARM_LASTS)
+    if action.plan.undo and action.worse_since is not None and now - action.worse_since >= lasts:
         return Outcome.HARMFUL
     if now - action.applied_at < patience.within:
         return None

@@ -116,6 +116,8 @@ class Sight:
             self._alerts = None if firing is None else assign(firing, known)
             await self.fleet.ask(sources_of(self._wanted(known)), known, now)
         self._asked_at = now
+        for workload in known.workloads:
+            self.look(workload, now)
         self._suspect()
 
     def _wanted(self, known: Known) -> Iterable[tuple[Workload, str | None, str | None]]:
