@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait
 from typing import TypeVar
 
 import structlog
@@ -31,7 +34,8 @@ class Workers:
     def _make(self) -> Executor:
         if self._count == 0:
             return ThreadPoolExecutor(1, thread_name_prefix="worker")
-        return ProcessPoolExecutor(self._count, mp_context=multiprocessing.get_context("forkserver"))
+        context = multiprocessing.get_context("forkserver")
+        return ProcessPoolExecutor(self._count, mp_context=context, initializer=end_with_parent)
 
     async def run(self, work: Callable[[Argument], Answer], argument: Argument) -> Answer:
         """Run a module-level function of one picklable argument; raises what it raises, BrokenProcessPool when a
@@ -47,3 +51,16 @@ class Workers:
     def close(self) -> None:
         """End the processes; work under way is dropped."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def end_with_parent() -> None:
+    """In a worker: end when the program does, even by SIGKILL. A pool's worker would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()

@@ -138,7 +138,7 @@ class ShownRoute(StrEnum):
 
 
 class RemediationStatus(Shape):
-    """What became of it. Conditions: Approved, Executed, Verified."""
+    """What became of it. Conditions: Approved, Executed, Verified, Undone."""
 
     observed_generation: Annotated[int, Field(ge=0)] = 0
     """The generation this was said of."""
@@ -155,7 +155,7 @@ class RemediationStatus(Shape):
     outcome: Outcome | None = None
     """What it did to the service's health."""
     conditions: Conditions = ()
-    """Approved, Executed, Verified."""
+    """Approved, Executed, Verified, Undone."""
 
 
 class Remediation(Shape):
