@@ -82,6 +82,7 @@ class Exporter(Collector):
         self._own: dict[tuple[str, str], Traffic] = {}
         self._random = np.random.default_rng(seed)
         self._counts: dict[tuple[str, str, str], Counts] = {}
+        self._spoilt: set[str] = set()
         self._snapshot = Snapshot()
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -107,6 +108,15 @@ class Exporter(Collector):
         """Ask this service for something else than the others."""
         with self._lock:
             self._own[namespace, deployment] = traffic
+
+    def spoil(self, namespace: str, deployment: str) -> None:
+        """The processes that run now get into a bad state: they fail like the behaviour `errors` until replaced."""
+        with self._lock:
+            self._spoilt |= {
+                _uid(pod)
+                for pod in self._snapshot.pods
+                if pod["metadata"]["namespace"] == namespace and self._snapshot.service_of(pod) == deployment
+            }
 
     def sample(self, name: str, **labels: str) -> float:
         """The sum of the samples with these labels, as `/metrics` shows them; 0 when there is none."""
@@ -175,7 +185,7 @@ class Exporter(Collector):
         if state(pod) is State.BROKEN:
             counts.by_code["503"] += share
             return
-        failing = _ERRORS if image.behaviour is Behaviour.ERRORS else asked.errors
+        failing = _ERRORS if image.behaviour is Behaviour.ERRORS or _uid(pod) in self._spoilt else asked.errors
         failed = float(self._random.binomial(round(share), failing))
         median = asked.median * (_SLOWER if image.behaviour is Behaviour.SLOW else 1.0)
         counts.by_code["500"] += failed
@@ -294,6 +304,10 @@ def _memory(image: Image, status: Mapping[str, Json], limit: float | None, now: 
     wanted = 0.9 * image.needs
     grown = wanted * min(1.0, 0.3 + 0.7 * age / _OOM_AFTER)
     return min(grown, limit) if limit else grown
+
+
+def _uid(pod: Json) -> str:
+    return str(pod["metadata"]["uid"])
 
 
 def _image(pod: Json) -> Image:

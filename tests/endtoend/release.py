@@ -13,7 +13,7 @@ from typing import Any
 from tests.charts.chart import Helm, install
 from tests.controlplane.cluster import ControlPlane
 from tests.controlplane.exporter import Exporter
-from tests.controlplane.prometheus import History, Prometheus
+from tests.controlplane.prometheus import History, Prometheus, Rule
 from tests.controlplane.slack import SlackServer
 from tests.controlplane.waiting import wait_for
 from tests.controlplane.workloads import Workloads
@@ -26,12 +26,29 @@ ANNA = f"system:serviceaccount:{PEOPLE}:anna"
 """A person who logs in to the page with a token; `mara` has a client certificate, and is U1 in Slack."""
 HISTORY_DAYS = 900 / 86_400
 QUICK = {
-    "TRIMTAB_ROUND_SECONDS": "2",
+    "TRIMTAB_ROUND_SECONDS": "3",
     "TRIMTAB_ACTING_ROUND_SECONDS": "1",
     "TRIMTAB_HEALTHY_REVISION_SECONDS": "3",
     "TRIMTAB_BASELINE_SECONDS": "600",
 }
 """What takes minutes in production and would take them here. Nothing that decides is loosened."""
+
+RULES = (
+    Rule(
+        "PodCrashLooping",
+        "max by (namespace, pod) "
+        '(max_over_time(kube_pod_container_status_waiting_reason{reason="CrashLoopBackOff"}[5s])) > 0',
+        "1s",
+        {"severity": "critical"},
+    ),
+    Rule(
+        "HighErrorRate",
+        'sum by (namespace, deployment) (rate(http_requests_total{code=~"5.."}[5s]))'
+        " / sum by (namespace, deployment) (rate(http_requests_total[5s])) > 0.05",
+        "2s",
+        {"severity": "critical"},
+    ),
+)
 
 
 def values(namespaces: list[str], prometheus: str) -> Json:
@@ -59,7 +76,7 @@ class Release:
         self.namespaces = namespaces
         self.exporter = Exporter(plane.user_kubeconfig("system:exporter", "system:masters"))
         history = [History(name, "checkout", days=HISTORY_DAYS, step=1) for name in namespaces]
-        self.prometheus = Prometheus(folder / "prometheus", [self.exporter.url], history=history)
+        self.prometheus = Prometheus(folder / "prometheus", [self.exporter.url], history=history, rules=RULES)
         self.objects = helm.render(values(namespaces, self.prometheus.url))
         self._running: list[Trimtab] = []
         self._starts = 0
@@ -111,6 +128,15 @@ class Release:
         )
         self._running.append(made)
         return made
+
+    def person(self, name: str) -> Path:
+        """A person's kubeconfig, by client certificate."""
+        return self.plane.user_kubeconfig(name)
+
+    def token(self) -> str:
+        """Anna's token for the page."""
+        self.plane.service_account_kubeconfig(PEOPLE, "anna")
+        return self.plane.token(PEOPLE, "anna")
 
     @property
     def leader(self) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from tests.controlplane.api import MERGE_PATCH
 from tests.controlplane.audit import Effect, Mark, Verb, denied, effects
 from tests.controlplane.waiting import wait_for
 from tests.controlplane.workloads import Workloads
@@ -25,6 +29,8 @@ class Story:
     workloads: Workloads
     since: Mark
 
+    # The judge
+
     @property
     def effects(self) -> list[Effect]:
         """What trimtab changed here."""
@@ -35,6 +41,37 @@ class Story:
         """What trimtab was refused, anywhere, since the story began."""
         return denied(self.release.plane.audit, ACCOUNT, since=self.since)
 
+    # The service
+
+    def healthy(self, trimtab: Trimtab, name: str = "checkout", image: str = GOOD, memory: str = "128Mi") -> None:
+        """A service that has run well for long enough to be gone back to."""
+        self.workloads.deploy(name, image, 4, memory=memory, wait=True)
+        known = f"{self.namespace}/Deployment/{name}"
+        wait_for(
+            f"{name} is known to be healthy",
+            lambda: trimtab.logged("version known healthy", workload=known),
+            every=0.25,
+        )
+
+    def broken(self, trimtab: Trimtab, **verify: Any) -> Json:
+        """A service whose newest version crash-loops, and the question about it."""
+        self.apply(rollback_runbook(**verify))
+        self.healthy(trimtab)
+        self.workloads.rollout("checkout", CRASHING)
+        return self.asked()
+
+    def container(self, name: str = "checkout") -> Json:
+        """The container of the template."""
+        (found,) = self.workloads.deployment(name)["spec"]["template"]["spec"]["containers"]
+        return dict(found)
+
+    @property
+    def image(self) -> str:
+        """The image that the template names."""
+        return str(self.container()["image"])
+
+    # trimtab's objects
+
     def apply(self, body: Json) -> Json:
         """Create an object here."""
         return self.release.plane.api.create({"apiVersion": API, **body}, self.namespace)
@@ -44,21 +81,23 @@ class Story:
         found = self.release.plane.api.list(API, "remediations", self.namespace)
         return sorted(found, key=lambda item: str(item["metadata"]["creationTimestamp"]))
 
-    def asked(self, timeout: float = 90.0) -> Json:
-        """The Remediation that waits for an answer, once it is there."""
-        return wait_for(
-            "a question",
-            lambda: [one for one in self.remediations() if open_question(one)],
-            timeout=timeout,
-            every=0.25,
-        )[-1]
-
     def remediation(self, name: str) -> Json:
         """One Remediation as it is."""
         return self.release.plane.api.get(API, "remediations", name, self.namespace)
 
-    def outcome(self, name: str, timeout: float = 150.0) -> str:
+    def asked(self, timeout: float = 90.0) -> Json:
+        """The Remediation that waits for an answer, once it is there."""
+        return self.becomes("a question", open_question, timeout)
+
+    def becomes(self, what: str, accept: Callable[[Json], bool], timeout: float = 60.0) -> Json:
+        """The newest Remediation that `accept` likes, once there is one."""
+        return wait_for(what, lambda: [one for one in self.remediations() if accept(one)], timeout=timeout, every=0.25)[
+            -1
+        ]
+
+    def outcome(self, asked: Json, timeout: float = 150.0) -> str:
         """What became of it, once that is known."""
+        name = asked["metadata"]["name"]
         return wait_for(
             f"the outcome of {name}",
             lambda: str((self.remediation(name).get("status") or {}).get("outcome") or ""),
@@ -66,43 +105,77 @@ class Story:
             every=0.25,
         )
 
-    def image(self, name: str = "checkout") -> str:
-        """The image that the template names."""
-        return str(self.workloads.deployment(name)["spec"]["template"]["spec"]["containers"][0]["image"])
-
-    def quick_runbook(self) -> None:
-        """The shipped runbook with shorter times, for this namespace."""
-        self.apply(
-            {
-                "kind": "Runbook",
-                "metadata": {"name": "crash-loop-after-rollout"},
-                "spec": {
-                    "summary": "A new version crash-loops; go back to the one that ran.",
-                    "targets": ["Deployment"],
-                    "when": "objects.crashLooping.count >= 1 && changes.rollout.recent && changes.rollout.onlyNewFails",
-                    "whenNot": "changes.rollout.previousAlsoFailed",
-                    "cause": "bad rollout",
-                    "steps": [{"rollback": {"to": "lastHealthy"}, "timeout": "1m"}],
-                    "verify": {
-                        "within": "2m",
-                        "for": "3s",
-                        "all": ["replicas.ready >= replicas.desired", "signals.errors.normal"],
-                    },
-                },
-            }
-        )
-
-    def settled(self, trimtab: Trimtab, name: str = "checkout") -> None:
-        """Return when trimtab knows the version that runs as one to go back to."""
+    def executed(self, asked: Json) -> Effect:
+        """The one write that followed an approval, once it is there."""
         wait_for(
-            f"{name} is known to be healthy",
-            lambda: trimtab.logged("version known healthy", workload=f"{self.namespace}/Deployment/{name}"),
-            every=0.25,
+            "the approval is carried out",
+            lambda: condition(self.remediation(asked["metadata"]["name"]), "Executed").get("status") == "True",
+            timeout=30,
+            every=0.2,
+        )
+        (effect,) = self.effects
+        return effect
+
+    def decide(self, asked: Json, by: str, *, verdict: str = "Approve", kubeconfig: Path | None = None) -> str:
+        """`kubectl patch` of the decision; `FixtureError` with what kubectl said when it is refused."""
+        decision = {"verdict": verdict, "digest": asked["spec"]["digest"], "by": by}
+        return self.release.plane.kubectl(
+            "patch",
+            "remediation",
+            asked["metadata"]["name"],
+            f"--namespace={self.namespace}",
+            "--type=merge",
+            f"--patch={json.dumps({'spec': {'decision': decision}})}",
+            kubeconfig=kubeconfig,
         )
 
-    def healthy(self, name: str = "checkout", replicas: int = 4) -> None:
-        """A service that has run well for long enough to be gone back to."""
-        self.workloads.deploy(name, GOOD, replicas, wait=True)
+    def approve(self, asked: Json) -> None:
+        """Mara approves with kubectl."""
+        self.decide(asked, "mara", kubeconfig=self.release.person("mara"))
+
+    def mark_namespace(self, **annotations: str | None) -> None:
+        """Set annotations of the namespace; None takes one away."""
+        notes = {f"trimtab.dev/{name}": value for name, value in annotations.items()}
+        self.release.plane.api.patch(
+            "v1", "namespaces", self.namespace, {"metadata": {"annotations": notes}}, kind=MERGE_PATCH
+        )
+
+
+def rollback_runbook(within: str = "2m", lasting: str = "3s") -> Json:
+    """The shipped runbook for crash loops with shorter times, for one namespace."""
+    return runbook(
+        "crash-loop-after-rollout",
+        "A new version crash-loops; go back to the one that ran.",
+        when="objects.crashLooping.count >= 1 && changes.rollout.recent && changes.rollout.onlyNewFails",
+        when_not="changes.rollout.previousAlsoFailed",
+        cause="bad rollout",
+        step={"rollback": {"to": "lastHealthy"}},
+        within=within,
+        lasting=lasting,
+    )
+
+
+def runbook(
+    name: str, summary: str, *, when: str, when_not: str, cause: str, step: Json, within: str, lasting: str
+) -> Json:
+    """A Runbook of one step."""
+    return {
+        "kind": "Runbook",
+        "metadata": {"name": name},
+        "spec": {
+            "summary": summary,
+            "targets": ["Deployment"],
+            "when": when,
+            "whenNot": when_not,
+            "cause": cause,
+            "steps": [{**step, "timeout": "1m"}],
+            "verify": {
+                "within": within,
+                "for": lasting,
+                "all": ["replicas.ready >= replicas.desired", "signals.errors.normal"],
+            },
+        },
+    }
 
 
 def open_question(item: Json) -> bool:
@@ -115,3 +188,8 @@ def condition(item: Json, kind: str) -> Json:
     """One condition of a status; empty when it is not there."""
     found = (item.get("status") or {}).get("conditions") or []
     return next((one for one in found if one["type"] == kind), {})
+
+
+def reasons(item: Json) -> set[str]:
+    """The reason codes of a Remediation's decision."""
+    return {reason["code"] for reason in (item.get("status") or {}).get("reasons") or ()}
