@@ -81,7 +81,8 @@ class Executor:
     async def settle(self, incident: Incident, seen: Seen, policy: Policy) -> Incident:
         """Bring an open intent to its end: by reading what became of it, or by writing once more what still stands."""
         intent = incident.intent
-        if intent is not None and intent.epoch < self.epoch() and not await self._fence(incident, step_of(incident)):
+        left = intent is not None and (intent.claimed or intent.epoch < self.epoch())
+        if left and not await self._fence(incident, step_of(incident)):
             return incident
         for _ in range(CONFLICTS):
             if incident.intent is None:
@@ -177,7 +178,10 @@ class Executor:
         return await read_pause(self.rooms, incident.workload.namespace) is not None
 
     async def _fence(self, incident: Incident, step: Step) -> bool:
-        """Void every resourceVersion that an older leader still holds, before deciding on what it left."""
+        """Void every resourceVersion that a write left behind may still carry, before deciding on it.
+
+        An older leader's, stopped after its claim, or our own without an answer: it may be on its way yet.
+        """
         result = await self.rooms.cluster.fence(incident.workload, step.uid, self.epoch())
         return isinstance(result, answers.Applied | answers.Gone)
 
