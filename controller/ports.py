@@ -383,7 +383,8 @@ class Clock(Protocol):
     def every(self, name: str, period: timedelta, job: Callable[[], Awaitable[None]]) -> None:
         """Run `job` at the start and then each period, never twice at once, late runs as one.
 
-        Its errors are logged and do not end the schedule. A name serves once (ValueError); after the start it may be added as well.
+        Its errors are logged and do not end the schedule. A name serves once (ValueError); after the start it may be
+        added as well.
         """
         ...
 
