@@ -130,5 +130,7 @@ class Cluster(Protocol):
         ...
 
     async def fence(self, workload: Workload, uid: str, epoch: int) -> ApplyResult:
-        """Write only the annotation `trimtab.dev/epoch`: voids every resourceVersion an older leader still holds."""
+        """Write only the annotation `trimtab.dev/epoch`: voids every resourceVersion read before, an older leader's
+        and our own. Written again in the same epoch it is another fence (`7`, then `7.1`).
+        """
         ...

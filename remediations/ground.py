@@ -19,6 +19,17 @@ _NOT_GROUND = frozenset({FENCE, "deployment.kubernetes.io/revision"})
 """
 
 
+def fence_over(standing: str, epoch: int) -> str | None:
+    """The fence of this epoch over the one that stands (empty: none): always another text, so that writing it raises
+    the resourceVersion. `7` over an older epoch, `7.1` over `7`, `7.2` over `7.1`; None over a newer epoch.
+    """
+    leader, _, turn = standing.partition(".")
+    before = int(leader) if leader.isdecimal() else 0
+    if before > epoch:
+        return None
+    return f"{epoch}.{int(turn or 0) + 1}" if before == epoch and (turn or "0").isdecimal() else str(epoch)
+
+
 def ground_of(obj: Object) -> str:
     """SHA-256 (16 hex digits) over spec and annotations, without the fence."""
     annotations = obj["metadata"].get("annotations") or {}

@@ -30,7 +30,7 @@ from remediations.cluster import (
     Unreadable,
     World,
 )
-from remediations.ground import FENCE
+from remediations.ground import FENCE, fence_over
 from remediations.plan import PatchOp, Step
 from remediations.pointer import BadPatch, applied, pointer_to, same, with_parents
 from remediations.simulation import Stored, stamp
@@ -209,9 +209,10 @@ class MemoryCluster:
         if stored is None or stored.object["metadata"]["uid"] != uid:
             return Gone(f"{workload.key} with uid {uid} is not there")
         standing = str((stored.object["metadata"].get("annotations") or {}).get(FENCE, ""))
-        if standing.isdecimal() and int(standing) > epoch:
+        fence = fence_over(standing, epoch)
+        if fence is None:
             return Refused("Fenced", f"epoch {standing} stands on {workload.key}; ours is {epoch}")
-        patch = (PatchOp("add", pointer_to("metadata", "annotations", FENCE), str(epoch)),)
+        patch = (PatchOp("add", pointer_to("metadata", "annotations", FENCE), fence),)
         return self._commit("fence", workload, patch, dry_run=False)
 
     # inside

@@ -281,6 +281,19 @@ class ClusterContract:
         assert isinstance(await arena.cluster.apply(marked(old), old.resource_version), Conflict)
         assert value_at((await seen(arena, workload)).object, MARK) is None
 
+    async def test_a_fence_of_the_same_epoch_voids_what_was_read_since_the_last(
+        self, arena: Arena, workload: Workload
+    ) -> None:
+        """A leader whose second write got no answer either fences again: a no-op would void nothing."""
+        before = await rested(arena, workload)
+        for fence in ("7", "7.1", "7.2"):
+            held = await rested(arena, workload)
+            assert isinstance(await arena.cluster.fence(workload, before.uid, 7), Applied)
+
+            assert isinstance(await arena.cluster.apply(marked(held), held.resource_version), Conflict)
+            assert (await seen(arena, workload)).annotations[EPOCH] == fence
+        assert isinstance(await arena.cluster.fence(workload, before.uid, 6), Refused)
+
     async def test_an_older_epoch_never_replaces_a_newer_one(self, arena: Arena, workload: Workload) -> None:
         world = await seen(arena, workload)
         await arena.cluster.fence(workload, world.uid, 8)

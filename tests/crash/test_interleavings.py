@@ -164,6 +164,23 @@ async def test_a_write_that_arrives_late_finds_its_version_void(store: Store, wh
         assert await stage.budgets() == (1 if what == LEFT_ALONE else 0)
 
 
+async def test_two_writes_that_arrive_late_are_both_void(store: Store) -> None:
+    """The same leader, without an answer twice: each time it fences anew."""
+    async with Seats(store) as stage:
+        await stage.approved()
+        stage.line.lose = True
+        await stage.tick()
+        await stage.tick()
+        assert len(stage.line.lost) == 2
+        stage.line.lose = False
+        stage.pause()
+        await stage.tick()
+
+        assert [type(answer) for answer in await stage.line.deliver()] == [Conflict, Conflict]
+        assert stage.effects == ()
+        assert await stage.outcomes() == ["superseded"]
+
+
 async def test_an_opaque_step_without_an_answer_is_handed_over_never_repeated(store: Store) -> None:
     async with Seats(store) as stage:
         await stage.approved()

@@ -32,10 +32,10 @@ from remediations.cluster import (
     Unreadable,
     World,
 )
+from remediations.ground import FENCE, fence_over
 from remediations.plan import Step
 from remediations.pointer import BadPatch
 
-EPOCH = "trimtab.dev/epoch"
 FENCE_ATTEMPTS = 5
 LAST_LOOK_SECONDS = 1.0
 BUSY_SECONDS = 1.0
@@ -105,18 +105,20 @@ class KubernetesCluster:
                 return found
             if found["metadata"]["uid"] != uid:
                 return reread(found, uid, "", "")
-            if (newer := _epoch(found)) > epoch:
-                return Refused("Fenced", f"Epoch {newer} stands on {workload.key}; ours is {epoch}")
-            result = await self._fence_once(kind, workload, found["metadata"], epoch)
+            standing = str((found["metadata"].get("annotations") or {}).get(FENCE, ""))
+            fence = fence_over(standing, epoch)
+            if fence is None:
+                return Refused("Fenced", f"Epoch {standing} stands on {workload.key}; ours is {epoch}")
+            result = await self._fence_once(kind, workload, found["metadata"], fence)
             if not isinstance(result, Conflict):
                 return result
         return result
 
     async def _fence_once(
-        self, kind: ResourceKind, workload: Workload, metadata: Mapping[str, Any], epoch: int
+        self, kind: ResourceKind, workload: Workload, metadata: Mapping[str, Any], fence: str
     ) -> ApplyResult:
         lock = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
-        body = {"metadata": {**lock, "annotations": {EPOCH: str(epoch)}}}
+        body = {"metadata": {**lock, "annotations": {FENCE: fence}}}
         path = path_of(kind, workload.namespace, workload.name)
         try:
             async with around("cluster.fence"):
@@ -258,11 +260,6 @@ def _scales(autoscaler: Object, workload: Workload) -> bool:
     group = workload.api_version.partition("/")[0]
     named = (target["kind"], target["name"]) == (workload.kind, workload.name)
     return named and str(target.get("apiVersion", workload.api_version)).partition("/")[0] == group
-
-
-def _epoch(found: Object) -> int:
-    text = str((found["metadata"].get("annotations") or {}).get(EPOCH, ""))
-    return int(text) if text.isdecimal() else 0
 
 
 def _after(error: ApiUnavailable) -> float:
