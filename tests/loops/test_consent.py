@@ -1,0 +1,108 @@
+"""Who speaks for a workload: the oldest policy; nobody while policies are unknown or cannot be read."""
+
+from typing import Any
+
+import pytest
+
+from controller.api.v1alpha1.kinds import SERVICE_POLICY
+from controller.core.policy import NEVER, Mode
+from controller.loops.consent import Consents
+from controller.settings import Settings
+from detectors.series import Workload
+from remediations.registry import installed
+
+CHECKOUT = Workload("shop", "Deployment", "checkout")
+LABELS = {"tier": "shop"}
+SETTINGS = Settings(
+    act_namespaces=["shop"],
+    people={"approvers": ["group:sre", "user:mara"], "groups": {"sre": ["noor"], "db": ["eve"]}},  # type: ignore[arg-type]  # pydantic reads the mapping
+    policy_defaults={"mode": "Auto"},  # type: ignore[arg-type]  # as above
+)
+
+
+def policy(name: str, mode: str = "Approve", created: str = "2026-01-01T00:00:00Z", **more: Any) -> dict[str, Any]:
+    spec = {
+        "target": more.pop("target", {"kind": "Deployment", "name": "checkout"}),
+        "remediation": {"mode": mode, **more},
+    }
+    metadata = {"name": name, "namespace": "shop", "uid": name, "resourceVersion": "1", "creationTimestamp": created}
+    return {"apiVersion": "trimtab.dev/v1alpha1", "kind": "ServicePolicy", "metadata": metadata, "spec": spec}
+
+
+def consents(*policies: dict[str, Any], known: bool = True, settings: Settings = SETTINGS) -> Consents:
+    return Consents(settings, lambda kind: policies if kind is SERVICE_POLICY else (), installed(), known=lambda: known)
+
+
+def mode(*policies: dict[str, Any], known: bool = True) -> Mode:
+    return consents(*policies, known=known).of(CHECKOUT, LABELS).policy.mode
+
+
+def test_the_oldest_of_two_policies_wins_and_the_other_is_told() -> None:
+    young, old = policy("young", "Auto", "2026-02-01T00:00:00Z"), policy("old", "Observe")
+    both = consents(young, old)
+
+    assert both.of(CHECKOUT, LABELS).policy.mode is Mode.OBSERVE
+    standing = both.standing(young, [(CHECKOUT, LABELS)])
+    assert (standing.accepted, standing.reason) == (False, "Conflict")
+    assert both.standing(old, [(CHECKOUT, LABELS)]).accepted
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ({"kind": "CronJob", "name": "checkout"}, "UnknownKind"),
+        ({"kind": "Deployment", "name": "nobody"}, "TargetMissing"),
+        ({"kind": "Deployment", "matchLabels": {"tier": "blog"}}, "TargetMissing"),
+        ({"kind": "Deployment", "nmae": "checkout"}, "Invalid"),
+    ],
+    ids=["a kind nobody knows", "missing", "selects nothing", "misspelt"],
+)
+def test_a_policy_that_speaks_for_nothing_says_why(target: dict[str, Any], reason: str) -> None:
+    item = policy("odd", target=target)
+    standing = consents(item).standing(item, [(CHECKOUT, LABELS)])
+
+    assert (standing.accepted, standing.reason) in {(False, reason), (False, "Invalid")}
+    assert standing.message
+
+
+def test_s6_an_empty_selector_selects_nothing() -> None:
+    item = policy("all", target={"kind": "Deployment", "matchLabels": {}})
+
+    assert not consents(item).standing(item, [(CHECKOUT, LABELS)]).accepted
+    assert consents(item).of(CHECKOUT, LABELS).source is None
+
+
+def test_s2_while_policies_are_not_known_nothing_is_allowed() -> None:
+    """The defaults would say Auto; a policy that says Observe may be among those not listed yet."""
+    assert mode() is Mode.AUTO
+    assert mode(known=False) is Mode.OBSERVE
+    assert consents(known=False).of(CHECKOUT, LABELS).policy.approvers == frozenset()
+
+
+def test_s2_a_policy_that_cannot_be_read_grants_nothing_to_what_it_may_speak_for() -> None:
+    broken = policy("broken", "Sometimes")
+    elsewhere = policy("other", "Sometimes", target={"kind": "Deployment", "name": "search"})
+
+    assert mode(broken) is Mode.OBSERVE
+    assert mode(broken, policy("old", "Auto", "2025-01-01T00:00:00Z")) is Mode.OBSERVE
+    assert mode(elsewhere) is Mode.AUTO
+
+
+def test_s19_a_policy_narrows_the_approvers_and_never_widens_them() -> None:
+    assert consents().of(CHECKOUT, LABELS).policy.approvers == {"mara", "noor"}
+    narrowed = consents(policy("p", approvers=["group:sre", "group:db", "user:mallory"])).of(CHECKOUT, LABELS)
+    assert narrowed.policy.approvers == {"noor"}
+
+
+def test_thresholds_are_fractions_and_never_is_never() -> None:
+    said = consents(policy("p", automaticAbove=95, reviewAbove=80)).of(CHECKOUT, LABELS).policy
+    never = consents(policy("p", automaticAbove="Never")).of(CHECKOUT, LABELS).policy
+
+    assert (said.automatic_above, said.review_above) == (0.95, 0.80)
+    assert never.automatic_above == NEVER
+
+
+def test_s17_a_namespace_that_is_not_listed_is_only_observed() -> None:
+    settings = SETTINGS.model_copy(update={"act_namespaces": ["blog"]})
+
+    assert consents(policy("p", "Auto"), settings=settings).of(CHECKOUT, LABELS).policy.mode is Mode.OBSERVE

@@ -1,0 +1,80 @@
+"""The queue: each key once, never worked on twice at a time, bounded by the keys (S10)."""
+
+import asyncio
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controller.runtime.queue import KeyedQueue
+
+
+async def test_a_key_waits_once_however_often_it_is_added() -> None:
+    queue: KeyedQueue[str] = KeyedQueue()
+    for _ in range(400):
+        queue.add("a")
+        queue.add("b")
+
+    assert len(queue) == 2
+    assert [await queue.get(), await queue.get()] == ["a", "b"]
+
+
+async def test_a_key_that_is_worked_on_comes_back_afterwards_once() -> None:
+    queue: KeyedQueue[str] = KeyedQueue()
+    queue.add("a")
+    assert await queue.get() == "a"
+    queue.add("a")
+    queue.add("a")
+    assert len(queue) == 0
+
+    queue.done("a")
+    assert len(queue) == 1
+
+
+async def test_an_earlier_appointment_stands_and_a_call_cancels_it() -> None:
+    queue: KeyedQueue[str] = KeyedQueue()
+    queue.add_after("a", 0.01)
+    queue.add_after("a", 60)
+    assert await asyncio.wait_for(queue.get(), 10) == "a"
+    queue.done("a")
+
+    queue.add_after("a", 60)
+    queue.add("a")
+    assert await queue.get() == "a"
+    queue.done("a")
+    assert len(queue) == 0
+
+
+async def test_what_waits_is_forgotten_with_the_leadership() -> None:
+    queue: KeyedQueue[str] = KeyedQueue()
+    queue.add("a")
+    queue.add_after("b", 0.0)
+    queue.clear()
+    await asyncio.sleep(0.01)
+
+    assert len(queue) == 0
+
+
+@given(st.lists(st.tuples(st.sampled_from(["add", "get", "done"]), st.sampled_from("abc")), max_size=60))
+def test_no_key_is_ever_worked_on_twice_at_a_time_and_none_is_lost(steps: list[tuple[str, str]]) -> None:
+    async def play() -> None:
+        queue: KeyedQueue[str] = KeyedQueue()
+        working: set[str] = set()
+        owed: set[str] = set()
+        for step, key in steps:
+            if step == "add":
+                queue.add(key)
+                owed.add(key)
+            elif step == "get" and len(queue):
+                got = await queue.get()
+                assert got not in working
+                working.add(got)
+                owed.discard(got)
+            elif step == "done" and key in working:
+                working.discard(key)
+                queue.done(key)
+        for key in tuple(working):
+            queue.done(key)
+        found = {await queue.get() for _ in range(len(queue))}
+        assert found == owed
+
+    asyncio.run(play())
