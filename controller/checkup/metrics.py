@@ -9,7 +9,7 @@ from typing import Protocol
 
 from controller.checkup.finding import Finding, note, well, wrong
 from controller.core.reading import Pulse, Trust, read_pulse
-from controller.core.words import lasting
+from controller.core.words import count, lasting
 from controller.errors import TrimtabError
 from controller.ports import Metrics, Unavailable
 
@@ -43,7 +43,7 @@ async def metrics(source: Pulsing, trust: Trust, baseline: timedelta, now: Calla
     except TrimtabError as error:
         return wrong(SUBJECT, str(error.args[0]), error.remedy or "see that it serves the Prometheus API")
     known = f"oldest sample {lasting(oldest)}" if oldest is not None else "no sample yet"
-    text = f"{targets} targets" + (f", {targets - up} of them down" if targets > up else "") + f", {known}"
+    text = count(targets, "target") + (f", {targets - up} of them down" if targets > up else "") + f", {known}"
     health = read_pulse(pulse, at, trust)
     if not health.healthy:
         return wrong(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from prometheus_client import generate_latest
 
@@ -22,9 +22,9 @@ from controller.core.message import Background
 from controller.errors import TrimtabError
 from controller.ports import Person, Stored
 from controller.program import Program
-from controller.runtime import measures
 from controller.runtime.answers import Reply
 from controller.runtime.journal import stream_of
+from controller.runtime.measures import Measures
 from controller.runtime.pausing import pause, resume
 from controller.web.backend import Check, Paused, Right, Service
 from detectors.series import Workload
@@ -40,6 +40,7 @@ class ProgramBackend:
 
     program: Program
     stopping: asyncio.Event
+    measures: Measures = field(default_factory=Measures)
 
     async def recent(self, limit: int, skip: int = 0) -> tuple[tuple[Stored, ...], ...]:
         """The newest incidents first."""
@@ -181,7 +182,7 @@ class ProgramBackend:
 
     async def metrics(self) -> bytes:
         """The program's own metrics."""
-        measures.take(self.program)
+        self.measures.take(self.program)
         return generate_latest()
 
     async def alerts(self, alerts: tuple[Alert, ...]) -> None:
