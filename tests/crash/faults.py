@@ -52,12 +52,14 @@ class CrashLoop:
 
 
 class OutOfMemory:
-    """A version that needs more memory than its limit."""
+    """A version that needs more memory than its limit. One pod: each that comes and goes moves the resourceVersion,
+    and on a slow machine three would win against the write three times.
+    """
 
     remediation = "limits"
 
     def prepare(self, workloads: Workloads) -> None:
-        workloads.deploy(NAME, "registry.test/checkout:v41-oom-160Mi", memory="128Mi")
+        workloads.deploy(NAME, "registry.test/checkout:v41-oom-160Mi", replicas=1, memory="128Mi")
 
     def strike(self, workloads: Workloads) -> None:
         """It is broken from the start."""

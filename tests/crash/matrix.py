@@ -88,7 +88,8 @@ def crash_matrix(
     prepared(plane)
     results: list[Result] = []
     failed: list[tuple[Cell, str]] = []
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(AT_ONCE) as pool, ExitStack() as ending:
+        ending.callback(pool.shutdown, wait=False, cancel_futures=True)
         found = pool.map(lambda name: (name, visited(plane, postgres, path, name)), remediations)
         wanted = [cell for name, passed in found for cell in cells(name, passed)]
         running = {pool.submit(run, plane, postgres, path, cell): cell for cell in wanted}

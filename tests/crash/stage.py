@@ -29,7 +29,7 @@ from tests.crash.replica import APPROVER, HOME, Replica
 from tests.crash.verdict import Verdict, judge, writer
 
 VERSION = "trimtab.dev/v1alpha1"
-LONGEST = 120.0
+LONGEST = 240.0
 """Seconds a whole story may take here; what is promised is measured apart."""
 TRIMTAB = (sys.executable, "-m", "controller", "run")
 
