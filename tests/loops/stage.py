@@ -103,9 +103,9 @@ class Stage:
             self.access.grant(Grant(who, "create", "trimtab.dev", AUTOMATION_PAUSE.plural))
         for kind in WORKLOADS:
             self.access.grant(Grant("", "patch", "apps", kind.plural, "shop"))
-        for kind in ("deployments", "replicasets"):
+        for plural in ("deployments", "replicasets"):
             for verb in ("get", "list", "patch"):
-                self.access.grant(Grant("", verb, "apps", kind, "shop"))
+                self.access.grant(Grant("", verb, "apps", plural, "shop"))
         self.workloads = [
             self.cluster.create(deployment("shop", name, "registry.test/shop:v41", replicas, memory="256Mi"))
             for name in ("checkout", *(f"service-{n}" for n in range(1, services)))

@@ -15,8 +15,8 @@ CHECKOUT = Workload("shop", "Deployment", "checkout")
 LABELS = {"tier": "shop"}
 SETTINGS = Settings(
     act_namespaces=["shop"],
-    people={"approvers": ["group:sre", "user:mara"], "groups": {"sre": ["noor"], "db": ["eve"]}},  # type: ignore[arg-type]  # pydantic reads the mapping
-    policy_defaults={"mode": "Auto"},  # type: ignore[arg-type]  # as above
+    people={"approvers": ["group:sre", "user:mara"], "groups": {"sre": ["noor"], "db": ["eve"]}},
+    policy_defaults={"mode": "Auto"},
 )
 
 
