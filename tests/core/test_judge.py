@@ -1,0 +1,119 @@
+"""Did it help? S23, S24, S25 as judgement."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controller.core.incident import Action
+from controller.core.judge import HARM_LASTS, Look, Patience, healthy, judge, worse
+from remediations.plan import Outcome
+from tests.core.samples import CRASHING, HEALTHY, at, limits_plan, rollback_plan
+
+PATIENCE = Patience(within=timedelta(minutes=10), lasting=timedelta(minutes=5))
+APPLIED = at("14:00:00")
+
+
+def action(undoable: bool = False, **state: Any) -> Action:
+    plan = limits_plan() if undoable else rollback_plan()
+    return Action("runbook@1", 0, plan, APPLIED, CRASHING, **state)
+
+
+def now(minutes: float) -> Any:
+    return APPLIED + timedelta(minutes=minutes)
+
+
+WELL, ILL, BLIND = Look(True, False, "well"), Look(False, False, "ill"), Look(None, False, "unknown")
+WORSE = Look(False, True, "worse")
+
+
+@pytest.mark.parametrize(
+    ("look", "state", "minutes", "outcome"),
+    [
+        (WELL, {"held_since": now(1)}, 5.9, None),
+        (WELL, {"held_since": now(1)}, 6, Outcome.EFFECTIVE),
+        (WELL, {"held_since": now(9)}, 10, Outcome.INCONCLUSIVE),
+        (ILL, {}, 9.9, None),
+        (ILL, {}, 10, Outcome.INEFFECTIVE),
+        (BLIND, {}, 9.9, None),
+        (BLIND, {}, 10, Outcome.INCONCLUSIVE),
+        (BLIND, {"held_since": now(1)}, 10, Outcome.INCONCLUSIVE),
+        (WORSE, {"worse_since": now(1)}, 9, None),
+        (WORSE, {"worse_since": now(1)}, 10, Outcome.HARMFUL),
+    ],
+    ids=[
+        "well, not long enough",
+        "well for long enough",
+        "well too late",
+        "ill, early",
+        "ill at the end",
+        "unknown, early",
+        "unknown at the end",
+        "well before, unknown at the end",
+        "worse, irreversible: it gets its time",
+        "worse at the end",
+    ],
+)
+def test_s23_each_outcome_has_its_time(
+    look: Look, state: dict[str, Any], minutes: float, outcome: Outcome | None
+) -> None:
+    assert judge(action(**state), look, PATIENCE, now(minutes)) is outcome
+
+
+def test_s25_harm_that_can_be_undone_does_not_wait_for_the_end() -> None:
+    harmed = action(undoable=True, worse_since=now(1))
+
+    assert judge(harmed, WORSE, PATIENCE, now(1) + HARM_LASTS / 2) is None
+    assert judge(harmed, WORSE, PATIENCE, now(1) + HARM_LASTS) is Outcome.HARMFUL
+
+
+@given(st.integers(0, 100), st.sampled_from((None, False)))
+def test_s23_what_was_not_seen_well_is_never_effective(minutes: int, held: bool | None) -> None:
+    verdict = judge(action(held_since=APPLIED), Look(held, False, ""), PATIENCE, now(minutes))
+
+    assert verdict is not Outcome.EFFECTIVE
+
+
+@pytest.mark.parametrize(
+    ("seen", "symptoms", "well"),
+    [
+        (HEALTHY, (), True),
+        ({**HEALTHY, "replicas.ready": 11}, (), False),
+        ({**HEALTHY, "replicas.desired": 0, "replicas.ready": 0}, (), False),
+        ({**HEALTHY, "replicas.desired": 6, "replicas.ready": 6}, (), False),
+        (HEALTHY, ("errors 4 %",), False),
+        ({}, (), None),
+        ({"replicas.desired": 12}, (), None),
+        ({**HEALTHY, "replicas.ready": None}, (), None),
+    ],
+    ids=["well", "one short", "scaled to zero", "scaled down", "a symptom left", "nothing read", "half read", "a null"],
+)
+def test_s24_only_all_of_the_service_is_health(
+    seen: dict[str, Any], symptoms: tuple[str, ...], well: bool | None
+) -> None:
+    assert healthy(CRASHING, seen, symptoms)[0] is well
+
+
+@given(st.integers(0, 11), st.integers(0, 11))
+def test_s24_fewer_wanted_replicas_than_before_never_pass(desired: int, ready: int) -> None:
+    """Scaling to zero or deleting never passes."""
+    assert healthy(CRASHING, {"replicas.desired": desired, "replicas.ready": ready}, ())[0] is False
+
+
+@pytest.mark.parametrize(
+    ("seen", "promised", "is_worse"),
+    [
+        ({**CRASHING, "replicas.ready": 4}, None, True),
+        ({**CRASHING, "replicas.ready": 4}, 4, False),
+        ({**CRASHING, "replicas.ready": 3}, 4, True),
+        ({**CRASHING, "signals.errors.value": 0.09}, None, False),
+        ({**CRASHING, "signals.errors.value": 0.092}, None, True),
+        ({**CRASHING, "signals.errors.value": None}, None, False),
+        ({}, None, False),
+    ],
+    ids=["a pod less", "as promised", "less than promised", "some errors more", "twice as bad", "unknown", "nothing"],
+)
+def test_s25_worse_is_less_ready_or_far_more_errors(seen: dict[str, Any], promised: int | None, is_worse: bool) -> None:
+    assert worse(CRASHING, seen, promised) is is_worse
