@@ -10,7 +10,7 @@ DOES NOT verify: that is `loops/verifying.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import assert_never
@@ -31,6 +31,7 @@ from controller.ports import Reservation
 from controller.runtime.journal import BudgetSpent
 from remediations import cluster as answers
 from remediations.cluster import World
+from remediations.ground import ground_of
 from remediations.plan import Plan, Step, StepClass
 from remediations.pointer import held, same_held
 from remediations.verification import in_force
@@ -38,7 +39,11 @@ from remediations.verification import in_force
 log = structlog.get_logger(__name__)
 
 CONFLICTS = 3
-"""Conflicts after which a write is given up (S5)."""
+"""Conflicts with somebody's writes after which ours is given up (S5)."""
+MOVES = 10
+"""Conflicts of any kind after which it is given up. Most are nobody's writes: the status of a workload whose pods come
+and go moves its resourceVersion every second, and that is the workload one repairs.
+"""
 FRESH = timedelta(seconds=2)
 """How old the last look at target and kill switch may be when the write is sent (S7, S13)."""
 
@@ -84,7 +89,9 @@ class Executor:
         left = intent is not None and (intent.claimed or intent.epoch < self.epoch())
         if left and not await self._fence(incident, step_of(incident)):
             return incident
-        for _ in range(CONFLICTS):
+        before: World | None = None
+        foreign = 0
+        for _ in range(MOVES):
             if incident.intent is None:
                 return incident
             world = await self.rooms.cluster.read(incident.workload)
@@ -94,14 +101,18 @@ class Executor:
                 case answers.Gone(message):
                     return await self._give_up(incident, incident.intent, "gone", message)
                 case World():
+                    foreign += before is not None and written(before) != written(world)
+                    if foreign == CONFLICTS:
+                        break
                     again, incident = await self._attempt(incident, incident.intent, world, seen, policy)
                 case _:
                     assert_never(world)
             if not again:
                 return incident
+            before = world
         if incident.intent is None:
             return incident
-        lost = f"somebody else wrote each time, {CONFLICTS} times"
+        lost = f"somebody else wrote each time, {CONFLICTS} times" if foreign else "its status moved each time"
         return await self._give_up(incident, incident.intent, "conflict", lost)
 
     async def _attempt(
@@ -255,6 +266,11 @@ def step_of(incident: Incident) -> Step:
         return incident.proposal.plan.steps[intent.step]
     message = f"{incident.id} has no write to settle"
     raise ValueError(message)
+
+
+def written(world: World) -> tuple[str, Mapping[str, str]]:
+    """What somebody may have written of the object; its status and our fence are nobody's writes."""
+    return ground_of(world.object), world.object["metadata"].get("labels") or {}
 
 
 def _not_ours(incident: Incident, world: World) -> str:

@@ -60,19 +60,21 @@ class Matrix:
         return sum(result.verdict.stale_writes for result in self.results)
 
 
-def visited(plane: ControlPlane, postgres: Postgres, path: Path, remediation: str) -> tuple[str, ...]:
+def visited(
+    plane: ControlPlane, postgres: Postgres, path: Path, remediation: str, visits: int = MOST_VISITS
+) -> tuple[str, ...]:
     """Every place an undisturbed story passes, with its first visits, in order."""
     with staged(plane, postgres, remediation, path) as stage:
         replica = stage.replica().start("*=log")
         stage.play("an undisturbed story ends", lambda rows: closed(rows) and not stage.ledger.waiting())
-        return tuple(places(replica.hit))
+        return tuple(places(replica.hit, visits))
 
 
-def places(hits: Iterable[str]) -> Iterator[str]:
+def places(hits: Iterable[str], visits: int = MOST_VISITS) -> Iterator[str]:
     """The first visits of each place, as `place@visit`."""
     for hit in hits:
         place, visit = hit.rsplit(" ", 1)
-        if int(visit) <= MOST_VISITS:
+        if int(visit) <= visits:
             yield f"{place}@{visit}"
 
 
@@ -82,7 +84,11 @@ def cells(remediation: str, found: Iterable[str]) -> tuple[Cell, ...]:
 
 
 def crash_matrix(
-    plane: ControlPlane, postgres: Postgres, path: Path, remediations: Sequence[str] = tuple(FAULTS)
+    plane: ControlPlane,
+    postgres: Postgres,
+    path: Path,
+    remediations: Sequence[str] = tuple(FAULTS),
+    visits: int = MOST_VISITS,
 ) -> Matrix:
     """Kill at everything; prints each result as it comes."""
     prepared(plane)
@@ -90,7 +96,7 @@ def crash_matrix(
     failed: list[tuple[Cell, str]] = []
     with ThreadPoolExecutor(AT_ONCE) as pool, ExitStack() as ending:
         ending.callback(pool.shutdown, wait=False, cancel_futures=True)
-        found = pool.map(lambda name: (name, visited(plane, postgres, path, name)), remediations)
+        found = pool.map(lambda name: (name, visited(plane, postgres, path, name, visits)), remediations)
         wanted = [cell for name, passed in found for cell in cells(name, passed)]
         running = {pool.submit(run, plane, postgres, path, cell): cell for cell in wanted}
         for done in as_completed(running):
@@ -107,6 +113,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run it on servers of its own; 1 when anything was doubled, lost or stale."""
     parser = argparse.ArgumentParser(prog="python -m tests.crash.matrix", description="Kill trimtab everywhere.")
     parser.add_argument("remediations", nargs="*", default=list(FAULTS), help="all without any")
+    parser.add_argument("--visits", type=int, default=MOST_VISITS, help="how many visits of each place")
     chosen = parser.parse_args(arguments)
     with ExitStack() as ending:
         plane = ending.enter_context(started_control_plane())
@@ -114,7 +121,7 @@ def main(arguments: Sequence[str]) -> int:
         path.chmod(0o755)
         postgres = Postgres(path / "postgres")
         ending.callback(postgres.stop)
-        matrix = crash_matrix(plane, postgres.start(), path, chosen.remediations)
+        matrix = crash_matrix(plane, postgres.start(), path, chosen.remediations, chosen.visits)
     bad = [str(result) for result in matrix.results if not result.verdict.spotless or result.verdict.effects != 1]
     print(f"\n{len(matrix.results)} cells, {len(matrix.failed)} without an end, {len(bad)} with a fault;")
     print(f"double {matrix.double_effects}, lost {matrix.lost_intents}, stale {matrix.stale_writes}")

@@ -39,7 +39,7 @@ class Gate:
 @dataclass
 class Line:
     """A replica's way to the cluster. `lose` makes writes vanish until `deliver`, `intrude` lets somebody else write
-    just before, `fencing=False` leaves the fence out.
+    just before, `flap` moves the status, `fencing=False` leaves the fence out.
     """
 
     cluster: MemoryCluster
@@ -47,6 +47,7 @@ class Line:
     after: Gate | None = None
     lose: bool = False
     intrude: int = 0
+    flap: int = 0
     fencing: bool = True
     lost: list[tuple[Step, str]] = field(default_factory=list)
 
@@ -62,6 +63,9 @@ class Line:
             self.intrude -= 1
             mark = PatchOp("add", "/metadata/labels/touched", f"{self.intrude} left")
             self.cluster.change(step.workload, mark)
+        if self.flap:
+            self.flap -= 1
+            self.cluster.change(step.workload, PatchOp("add", "/status/collisionCount", self.flap))
         if self.lose:
             self.lost.append((step, resource_version))
             return Unknown("no answer: it may still be on its way")

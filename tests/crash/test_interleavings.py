@@ -227,3 +227,18 @@ async def test_a_write_is_given_up_after_the_third_conflict(store: Store, times:
         assert (await stage.outcomes())[:1] == [outcome]
         assert len(stage.effects) == (outcome == "applied")
         assert not await stage.events(Superseded)
+
+
+@pytest.mark.parametrize(("times", "outcome"), [(5, "applied"), (10, "not-applied")], ids=["a-while", "without-end"])
+async def test_pods_that_come_and_go_do_not_count_as_somebody_who_writes(
+    store: Store, times: int, outcome: str
+) -> None:
+    """Each moves the status of the workload, and with it the resourceVersion that locks the write."""
+    async with Seats(store) as stage:
+        await stage.approved()
+        stage.line.flap = times
+        await stage.tick()
+
+        assert (await stage.outcomes())[:1] == [outcome]
+        assert len(stage.effects) == (outcome == "applied")
+        assert await stage.claims() == min(times + 1, 10)
