@@ -83,7 +83,7 @@ class Door:
                 if refusal is not None:
                     ignored = Ignored(now, event.kind, refusal, person.name)
                     await self.journal.record(loaded, (ignored,), now, any_replica=True)
-                    return Reply(False, f"{refusal[0].upper()}{refusal[1:]}.")
+                    return Reply(False, f"That does not count: {refusal}.")
                 await self.journal.record(loaded, (event,), now, any_replica=True)
             except Behind:
                 continue

@@ -48,7 +48,7 @@ def number(evidence: Evidence, name: str) -> float | None:
     """A finite number, None when it is missing."""
     value = evidence.get(name)
     good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if good else None  # type: ignore[arg-type]  # `good` says that it is a number
+    return float(value) if good else None  # type: ignore[arg-type]  # good says that it is a number
 
 
 def _errors(noticed: Evidence, now: Evidence) -> Iterator[Gauge]:
