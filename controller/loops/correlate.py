@@ -16,6 +16,7 @@ from controller.loops.rooms import Rooms
 from controller.loops.sight import Seen
 from controller.ports import Commit, Committed
 from controller.runtime.executor import open_key
+from remediations.plan import Outcome
 
 log = structlog.get_logger(__name__)
 
@@ -53,7 +54,9 @@ async def opened(rooms: Rooms, seen: Seen) -> Incident:
 
 
 async def updated(rooms: Rooms, incident: Incident, seen: Seen) -> Incident:
-    """Record what changed; close when the trouble has stayed away."""
+    """Record what changed; close when the trouble has stayed away, or at once what a crash kept open after success."""
+    if incident.action is not None and incident.action.outcome is Outcome.EFFECTIVE:
+        return await closed(rooms, incident, "effective")
     now, events = rooms.clock.now(), list[Event]()
     codes = {symptom.code for symptom in seen.symptoms}
     if codes != {symptom.code for symptom in incident.symptoms} or str(seen.data) != incident.data:

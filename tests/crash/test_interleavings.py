@@ -11,7 +11,18 @@ from typing import Any
 import pytest
 
 from controller.adapters.database import open_database
-from controller.core.events import Applied, Claimed, Decided, HandedOver, Intended, NotApplied, Proposed, Superseded
+from controller.core.events import (
+    Applied,
+    Claimed,
+    Closed,
+    Decided,
+    HandedOver,
+    Intended,
+    NotApplied,
+    Proposed,
+    Superseded,
+    Verified,
+)
 from controller.core.routes import Route
 from controller.ports import Store
 from controller.runtime.journal import Replaced
@@ -242,3 +253,21 @@ async def test_pods_that_come_and_go_do_not_count_as_somebody_who_writes(
         assert (await stage.outcomes())[:1] == [outcome]
         assert len(stage.effects) == (outcome == "applied")
         assert await stage.claims() == min(times + 1, 10)
+
+
+async def test_an_incident_whose_repair_was_verified_is_closed_as_that_after_a_crash_in_between(store: Store) -> None:
+    gate = Gate()
+    async with Seats(store, guarded=(Closed, gate)) as stage:
+        await stage.approved()
+        going_on = asyncio.create_task(stage.run(6 * MINUTE))
+        await asyncio.wait_for(gate.reached.wait(), 60)
+        going_on.cancel()
+        await asyncio.gather(going_on, return_exceptions=True)
+        assert len(await stage.events(Verified)) == 1
+        assert not await stage.events(Closed)
+        await stage.succeed()
+        await stage.tick()
+
+        assert [event.reason for event in await stage.events(Closed)] == ["effective"]
+        assert await stage.budgets() == 1
+        assert len(stage.effects) == 1
