@@ -4,6 +4,7 @@ The places are not written down but found: one story per remediation is played u
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -18,7 +19,7 @@ from tests.crash.cell import Cell, Result, run
 from tests.crash.faults import FAULTS
 from tests.crash.stage import closed, prepared, staged
 
-AT_ONCE = 5
+AT_ONCE = 6
 """Stories side by side: each mostly waits."""
 
 MOST_VISITS = 2
@@ -89,6 +90,7 @@ def crash_matrix(
     path: Path,
     remediations: Sequence[str] = tuple(FAULTS),
     visits: int = MOST_VISITS,
+    only: str = "",
 ) -> Matrix:
     """Kill at everything; prints each result as it comes."""
     prepared(plane)
@@ -97,7 +99,7 @@ def crash_matrix(
     with ThreadPoolExecutor(AT_ONCE) as pool, ExitStack() as ending:
         ending.callback(pool.shutdown, wait=False, cancel_futures=True)
         found = pool.map(lambda name: (name, visited(plane, postgres, path, name, visits)), remediations)
-        wanted = [cell for name, passed in found for cell in cells(name, passed)]
+        wanted = [cell for name, passed in found for cell in cells(name, passed) if re.search(only, str(cell))]
         running = {pool.submit(run, plane, postgres, path, cell): cell for cell in wanted}
         for done in as_completed(running):
             try:
@@ -114,6 +116,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.crash.matrix", description="Kill trimtab everywhere.")
     parser.add_argument("remediations", nargs="*", default=list(FAULTS), help="all without any")
     parser.add_argument("--visits", type=int, default=MOST_VISITS, help="how many visits of each place")
+    parser.add_argument("--only", default="", help="a pattern that a cell must match")
     chosen = parser.parse_args(arguments)
     with ExitStack() as ending:
         plane = ending.enter_context(started_control_plane())
@@ -121,7 +124,7 @@ def main(arguments: Sequence[str]) -> int:
         path.chmod(0o755)
         postgres = Postgres(path / "postgres")
         ending.callback(postgres.stop)
-        matrix = crash_matrix(plane, postgres.start(), path, chosen.remediations, chosen.visits)
+        matrix = crash_matrix(plane, postgres.start(), path, chosen.remediations, chosen.visits, chosen.only)
     bad = [str(result) for result in matrix.results if not result.verdict.spotless or result.verdict.effects != 1]
     print(f"\n{len(matrix.results)} cells, {len(matrix.failed)} without an end, {len(bad)} with a fault;")
     print(f"double {matrix.double_effects}, lost {matrix.lost_intents}, stale {matrix.stale_writes}")

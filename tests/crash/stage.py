@@ -4,17 +4,19 @@ Plays everything that is not trimtab: the fault, the person who approves, the al
 replica again.
 """
 
+import asyncio
 import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import yaml
 
+from controller.adapters.database import open_database
 from controller.api.crd import crds
 from tests.controlplane.api import Api, ApiError, Json
 from tests.controlplane.audit import Mark, effects, fences
@@ -106,12 +108,13 @@ class Stage:
         ours = {replica.identity for replica in self.replicas}
         written = effects(self.plane.audit, since=self.mark, namespace=self.namespace)
         fenced = fences(self.plane.audit, since=self.mark, namespace=self.namespace)
-        return judge(
+        found = judge(
             [effect for effect in written if writer(effect.user) in ours],
             [fence for fence in fenced if writer(fence.user) in ours],
             self.ledger.rows(),
             self.ledger.claims(),
         )
+        return replace(found, chain=asyncio.run(faults(self.database)))
 
     def pause(self) -> None:
         """Throw the kill switch for this namespace."""
@@ -132,6 +135,15 @@ class Stage:
             except ApiError as error:
                 if error.code not in {404, 409, 422}:
                     raise
+
+
+async def faults(database: str) -> tuple[str, ...]:
+    """What the program's own check finds wrong with its log (S34)."""
+    store = await open_database(database, read_only=True)
+    try:
+        return (await store.verify()).faults
+    finally:
+        await store.close()
 
 
 def closed(rows: Sequence[Row]) -> bool:

@@ -42,7 +42,7 @@ def endings(
 
 
 @pytest.mark.parametrize("story", GOES_ON, ids=str)
-def test_a_leader_that_was_stopped_there_and_replaced_writes_nothing_late(
+def test_s5_a_leader_that_was_stopped_there_and_replaced_writes_nothing_late(
     story: Interleaving, endings: Mapping[Interleaving, "Future[Ending]"]
 ) -> None:
     ending = endings[story].result()
@@ -55,7 +55,7 @@ def test_a_leader_that_was_stopped_there_and_replaced_writes_nothing_late(
 
 
 @pytest.mark.parametrize("story", SUPERSEDED, ids=str)
-def test_what_the_new_leader_has_superseded_the_old_one_cannot_write(
+def test_s5_what_the_new_leader_has_superseded_the_old_one_cannot_write(
     story: Interleaving, endings: Mapping[Interleaving, "Future[Ending]"]
 ) -> None:
     """The old leader has committed to it, even claimed it; a person said stop; the new one writes nothing but the
@@ -72,7 +72,7 @@ def test_what_the_new_leader_has_superseded_the_old_one_cannot_write(
 
 
 @pytest.mark.parametrize("story", [FLYING], ids=str)
-def test_a_write_already_on_its_way_is_refused_once_it_is_superseded(
+def test_s5_a_write_already_on_its_way_is_refused_once_it_is_superseded(
     story: Interleaving, endings: Mapping[Interleaving, "Future[Ending]"]
 ) -> None:
     """It left the old leader before anybody else led, and arrives after the new one has decided to write nothing."""

@@ -63,7 +63,9 @@ async def ended(task: "asyncio.Task[Any]", gate: Gate) -> None:
 
 
 @pytest.mark.parametrize("what", [LEFT_ALONE, PAUSED, REPAIRED, TOUCHED])
-async def test_a_claimed_write_of_a_replaced_leader_is_void_whatever_the_other_decided(store: Store, what: str) -> None:
+async def test_s5_a_claimed_write_of_a_replaced_leader_is_void_whatever_the_other_decided(
+    store: Store, what: str
+) -> None:
     """The interleaving of DESIGN.md section 4: claimed, replaced, decided, continued."""
     async with Seats(store) as stage:
         await stage.approved()
@@ -99,7 +101,7 @@ async def test_without_the_fence_that_write_would_come_through(store: Store) -> 
 
 
 @pytest.mark.parametrize("what", [LEFT_ALONE, PAUSED])
-async def test_what_the_replaced_leader_had_written_is_settled_by_reading(store: Store, what: str) -> None:
+async def test_s27_what_the_replaced_leader_had_written_is_settled_by_reading(store: Store, what: str) -> None:
     async with Seats(store) as stage:
         await stage.approved()
         stage.line.after = gate = Gate()
@@ -133,7 +135,7 @@ async def test_a_replaced_leader_commits_nothing_more(store: Store, kind: type[A
 
 @pytest.mark.parametrize("restarted", [False, True], ids=["same-leader", "restarted"])
 @pytest.mark.parametrize("applied", [False, True], ids=["not-in", "in"])
-async def test_a_lost_answer_is_settled_by_reading_never_by_guessing(
+async def test_s27_a_lost_answer_is_settled_by_reading_never_by_guessing(
     store: Store, applied: bool, restarted: bool
 ) -> None:
     async with Seats(store) as stage:
@@ -153,7 +155,7 @@ async def test_a_lost_answer_is_settled_by_reading_never_by_guessing(
 
 @pytest.mark.parametrize("restarted", [False, True], ids=["same-leader", "restarted"])
 @pytest.mark.parametrize("what", [LEFT_ALONE, PAUSED, REPAIRED, TOUCHED])
-async def test_a_write_that_arrives_late_finds_its_version_void(store: Store, what: str, restarted: bool) -> None:
+async def test_s27_a_write_that_arrives_late_finds_its_version_void(store: Store, what: str, restarted: bool) -> None:
     """No answer, and it was on its way all the time: whoever decides on it fences first, the same leader too."""
     async with Seats(store) as stage:
         await stage.approved()
@@ -175,7 +177,7 @@ async def test_a_write_that_arrives_late_finds_its_version_void(store: Store, wh
         assert await stage.budgets() == (1 if what == LEFT_ALONE else 0)
 
 
-async def test_two_writes_that_arrive_late_are_both_void(store: Store) -> None:
+async def test_s27_two_writes_that_arrive_late_are_both_void(store: Store) -> None:
     """The same leader, without an answer twice: each time it fences anew."""
     async with Seats(store) as stage:
         await stage.approved()
@@ -192,7 +194,7 @@ async def test_two_writes_that_arrive_late_are_both_void(store: Store) -> None:
         assert await stage.outcomes() == ["superseded"]
 
 
-async def test_an_opaque_step_without_an_answer_is_handed_over_never_repeated(store: Store) -> None:
+async def test_s27_an_opaque_step_without_an_answer_is_handed_over_never_repeated(store: Store) -> None:
     async with Seats(store) as stage:
         await stage.approved()
         await opaque(stage)
@@ -229,7 +231,7 @@ async def opaque(stage: Seats) -> None:
 @pytest.mark.parametrize(
     ("times", "outcome"), [(1, "applied"), (2, "applied"), (3, "not-applied")], ids=["once", "twice", "each-time"]
 )
-async def test_a_write_is_given_up_after_the_third_conflict(store: Store, times: int, outcome: str) -> None:
+async def test_s5_a_write_is_given_up_after_the_third_conflict(store: Store, times: int, outcome: str) -> None:
     async with Seats(store) as stage:
         await stage.approved()
         stage.line.intrude = times
@@ -241,7 +243,7 @@ async def test_a_write_is_given_up_after_the_third_conflict(store: Store, times:
 
 
 @pytest.mark.parametrize(("times", "outcome"), [(5, "applied"), (10, "not-applied")], ids=["a-while", "without-end"])
-async def test_pods_that_come_and_go_do_not_count_as_somebody_who_writes(
+async def test_s5_pods_that_come_and_go_do_not_count_as_somebody_who_writes(
     store: Store, times: int, outcome: str
 ) -> None:
     """Each moves the status of the workload, and with it the resourceVersion that locks the write."""

@@ -44,7 +44,9 @@ def runs(
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=str)
-def test_killed_there_nothing_is_lost_and_nothing_done_twice(cell: Cell, runs: Mapping[Cell, "Future[Result]"]) -> None:
+def test_s20_killed_there_nothing_is_lost_and_nothing_done_twice(
+    cell: Cell, runs: Mapping[Cell, "Future[Result]"]
+) -> None:
     result = runs[cell].result()
 
     assert [hit.partition(" ")[0] for hit in result.hits] == [place.partition("@")[0] for place in cell.places]
@@ -52,6 +54,7 @@ def test_killed_there_nothing_is_lost_and_nothing_done_twice(cell: Cell, runs: M
     assert result.verdict.lost_intents == 0
     assert result.verdict.stale_writes == 0
     assert result.verdict.leaks == ()
+    assert result.verdict.chain == ()
     assert result.verdict.effects == 1
     assert result.settled is None or result.settled <= SETTLED_WITHIN
 

@@ -28,12 +28,13 @@ class Verdict:
     lost_intents: int = 0
     stale_writes: int = 0
     leaks: tuple[str, ...] = ()
+    chain: tuple[str, ...] = ()
     by: tuple[str, ...] = field(default=())
 
     @property
     def spotless(self) -> bool:
-        """Nothing twice, nothing lost, nothing late, nothing leaked."""
-        return not (self.double_effects or self.lost_intents or self.stale_writes or self.leaks)
+        """Nothing twice, nothing lost, nothing late, nothing leaked, the log unbroken."""
+        return not (self.double_effects or self.lost_intents or self.stale_writes or self.leaks or self.chain)
 
 
 def judge(effects: Sequence[Effect], fences: Sequence[Effect], rows: Sequence[Row], claims: Sequence[Claim]) -> Verdict:
