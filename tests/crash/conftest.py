@@ -1,18 +1,13 @@
-"""Stages for crash tests on the session's control plane and PostgreSQL."""
+"""What all crash tests share: the kinds on the session's control plane, and a folder for logs."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeAlias
 
 import pytest
 
 from tests.controlplane.cluster import ControlPlane
 from tests.controlplane.fixtures import folder
-from tests.controlplane.postgres import Postgres
-from tests.crash.stage import Stage, prepared, staged
-
-Staging: TypeAlias = Callable[[str], AbstractContextManager[Stage]]
+from tests.crash.stage import prepared
 
 
 @pytest.fixture(scope="session")
@@ -27,9 +22,3 @@ def crash_folder() -> Iterator[Path]:
     """Where replicas keep their logs."""
     with folder("crash") as path:
         yield path
-
-
-@pytest.fixture
-def staging(crash_plane: ControlPlane, postgres: Postgres, crash_folder: Path) -> Staging:
-    """`with staging("rollback") as stage:`."""
-    return lambda remediation: staged(crash_plane, postgres, remediation, crash_folder)
