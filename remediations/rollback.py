@@ -134,6 +134,6 @@ def _not_restored(before: Object, after: Object) -> tuple[str, ...]:
         lines.append(f"{', '.join(kept)}: same name in both versions, contents stay as they are now")
     mutable = sorted({image for image in templates.images(after).values() if "@" not in image})
     if mutable:
-        lines.append(f"{', '.join(mutable)}: tags are mutable, the image behind them may have changed since")
+        lines.append(f"the image behind {', '.join(mutable)}: tags are mutable, it may have changed since")
     lines.append("migrations: what the newer version did to data stays done")
     return tuple(lines)

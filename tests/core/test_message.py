@@ -34,7 +34,7 @@ def test_a_question_is_six_facts_and_one_decision() -> None:
         "What": "7 of 12 pods restart, errors 4.1 % (expected 0.1–0.3 %, p = 3·10⁻⁹)",
         "Cause": "bad rollout (0.93); all failing pods are v42, none of v41; v41 ran 6 d without a restart",
         "Change": "deployment/checkout: template of v42 → that of v41 (env LOG_LEVEL, image); "
-        "not restored: ConfigMap checkout, registry.test/checkout:v41, migrations",
+        "not restored: ConfigMap checkout, the image behind registry.test/checkout:v41, migrations",
         "Touches": "7 pods of 1 workload; 1 of 3 actions in shop this hour",
         "Undo": "none by itself: worse afterwards comes back to you",
         "Confidence": "0.87 (at least 0.78); acts alone from 0.90: 19 of 21 like this worked (INC-2041)",

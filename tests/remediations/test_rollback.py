@@ -101,7 +101,7 @@ def test_it_says_what_cannot_be_restored() -> None:
     kept, mutable, migrations = planned(samples.reading(cluster, workload)).not_restored
 
     assert kept.startswith("ConfigMap app-config")
-    assert mutable.startswith(WELL)
+    assert mutable.startswith(f"the image behind {WELL}")
     assert migrations.startswith("migrations")
 
 
