@@ -28,7 +28,7 @@ check: install ## lint, format, types, import contracts, generated files, chart 
 
 .PHONY: demo
 demo: install ## show one incident from fault to verified repair on a real API server
-	@scripts/demo
+	@scripts/demo $(ARGS)
 
 .PHONY: bench
 bench: install ## measure everything on the score card

@@ -101,16 +101,16 @@ class Trimtab:
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
         return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
-    def cli(self, *arguments: str, kubeconfig: Path | None = None, stdin: str | None = None) -> Said:
+    def cli(self, *arguments: str, kubeconfig: Path | None = None, columns: int = 200) -> Said:
         """`trimtab …` beside the program, as `kubectl exec` would run it; or with a person's own kubeconfig."""
-        env = {**os.environ, **self._env, "COLUMNS": "200"}
+        env = {**os.environ, **self._env, "COLUMNS": str(columns)}
         if kubeconfig is not None:
             env["TRIMTAB_KUBECONFIG"] = str(kubeconfig)
         done = subprocess.run(
             [*COMMAND, *arguments],
             capture_output=True,
             text=True,
-            input=stdin,
+            stdin=subprocess.DEVNULL,
             env=env,
             cwd=self._folder,
             timeout=120,

@@ -16,7 +16,7 @@ MORE_MEMORY = runbook(
     lasting="3s",
 )
 RESTART = runbook(
-    "restart-for-new-connections",
+    "restart-errors-without-change",
     "What it depends on has moved, and its pods hold on to old connections; restart them one by one.",
     when="alerts.firing && signals.errors.abnormal && replicas.ready >= replicas.desired",
     when_not="changes.rollout.recent || objects.crashLooping.count > 0",
