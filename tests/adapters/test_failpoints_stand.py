@@ -19,11 +19,26 @@ CHANGES_NOTHING = {"access.py"}
 """Reviews are asked by POST and store nothing."""
 
 
+QUERY = 3
+"""Where `Api.send(method, path, body, query)` takes its query."""
+
+
 def sends(tree: ast.AST) -> Iterator[ast.Call]:
-    """The calls `….send(…)` on an `Api`."""
+    """The calls `….send(…)` on an `Api`, but for those that say in so many words that they are dry runs."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "send":
+        sent = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "send"
+        if isinstance(node, ast.Call) and sent and not any(map(rehearses, node.args[QUERY:])):
             yield node
+
+
+def rehearses(query: ast.expr) -> bool:
+    """Whether this argument is a literal query with `dryRun: All`."""
+    if not isinstance(query, ast.Dict):
+        return False
+    pairs = zip(query.keys, query.values, strict=True)
+    said = {key.value: value for key, value in pairs if isinstance(key, ast.Constant)}
+    value = said.get("dryRun")
+    return isinstance(value, ast.Constant) and value.value == "All"
 
 
 def guarded(tree: ast.AST) -> set[ast.Call]:
@@ -73,8 +88,13 @@ def test_the_client_library_is_called_in_one_place() -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ["await api.send('PATCH', path, body)", "async with lock():\n  await api.send('PATCH', path, body)"],
-    ids=["bare", "under-something-else"],
+    [
+        "await api.send('PATCH', path, body)",
+        "async with lock():\n  await api.send('PATCH', path, body)",
+        "await api.send('POST', path, body, {'dryRun': mode})",
+        "await api.send('POST', path, {'dryRun': ''})",
+    ],
+    ids=["bare", "under-something-else", "a-dry-run-perhaps", "no-dry-run"],
 )
 def test_the_lint_finds_a_planted_change(source: str) -> None:
     indented = source.replace("\n", "\n  ")
@@ -83,6 +103,10 @@ def test_the_lint_finds_a_planted_change(source: str) -> None:
 
 def test_the_lint_accepts_a_guarded_change() -> None:
     assert unguarded("async def f():\n  async with around('a.b'):\n    await api.send('PATCH', p, b)") == []
+
+
+def test_the_lint_lets_a_dry_run_pass() -> None:
+    assert unguarded("async def f():\n  await api.send('POST', p, b, {'dryRun': 'All'})") == []
 
 
 def strings(path: Path) -> set[str]:
