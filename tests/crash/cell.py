@@ -26,6 +26,11 @@ class Cell:
     remediation: str
     places: tuple[str, ...]
 
+    @property
+    def chats(self) -> bool:
+        """Whether it needs Slack."""
+        return any(place.startswith("chat.") for place in self.places)
+
     def __str__(self) -> str:
         return f"{self.remediation}:{','.join(self.places)}"
 
@@ -58,7 +63,7 @@ class Result:
 def run(plane: ControlPlane, postgres: Postgres, folder: Path, cell: Cell) -> Result:
     """Play one story to its end, killed at each of the cell's places; `NeverHappened` when it does not get there."""
     began = time.monotonic()
-    with staged(plane, postgres, cell.remediation, folder) as stage:
+    with staged(plane, postgres, cell.remediation, folder, chat=cell.chats) as stage:
         replica = stage.replica()
         killing = Killing(stage, replica, [armed(place) for place in cell.places])
         replica.start(killing.left.pop(0))
@@ -87,19 +92,24 @@ class Killing:
 
     def over(self, rows: Sequence[Row]) -> bool:
         """Whether all deaths were died and the story is over and told."""
-        open_now = any(writing.outcome == "open" for writing in writings(rows))
         if not self.replica.running:
-            self._again(open_now)
+            self._again()
             return False
-        if self.open_then and not open_now and self.settled is None:
+        if self.open_then and not under_way(rows) and self.settled is None:
             self.settled = time.monotonic() - self.restarted
         return self.dead and not self.left and closed(rows) and not self.stage.ledger.waiting()
 
-    def _again(self, open_now: bool) -> None:
+    def _again(self) -> None:
         self.replica.died(signal.SIGKILL)
+        left_open = under_way(self.stage.ledger.rows())
         self.dead = not self.left
         self.replica.start(self.left.pop(0) if self.left else "")
-        self.restarted, self.open_then, self.settled = time.monotonic(), open_now, None
+        self.restarted, self.open_then, self.settled = time.monotonic(), left_open, None
+
+
+def under_way(rows: Sequence[Row]) -> bool:
+    """Whether an intent is open."""
+    return any(writing.outcome == "open" for writing in writings(rows))
 
 
 def armed(place: str) -> str:

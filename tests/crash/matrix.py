@@ -37,6 +37,9 @@ RECOVERING: tuple[tuple[str, ...], ...] = (
 )
 """Killed again while it recovers: the fence is only ever written there."""
 
+CHATTING = tuple((f"chat.{call}.{side}",) for call in ("post", "update") for side in ("before", "after"))
+"""These run with Slack, which the others do without."""
+
 
 @dataclass(frozen=True)
 class Matrix:
@@ -81,7 +84,7 @@ def places(hits: Iterable[str], visits: int = MOST_VISITS) -> Iterator[str]:
 
 def cells(remediation: str, found: Iterable[str]) -> tuple[Cell, ...]:
     """A remediation's cells: each place, and the deaths while recovering."""
-    return tuple(Cell(remediation, one) for one in (*((place,) for place in found), *RECOVERING))
+    return tuple(Cell(remediation, one) for one in (*((place,) for place in found), *RECOVERING, *CHATTING))
 
 
 def crash_matrix(

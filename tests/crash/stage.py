@@ -23,6 +23,7 @@ from tests.controlplane.audit import Mark, effects, fences
 from tests.controlplane.cluster import ControlPlane
 from tests.controlplane.errors import NeverHappened
 from tests.controlplane.postgres import Postgres
+from tests.controlplane.slack import SlackServer
 from tests.controlplane.waiting import wait_for
 from tests.controlplane.workloads import Workloads
 from tests.crash.faults import FAULTS, NAME, Fault, write_runbooks
@@ -48,6 +49,7 @@ class Stage:
     database: str
     fault: Fault
     mark: Mark
+    slack: SlackServer | None = None
     replicas: list[Replica] = field(default_factory=list)
     _struck: bool = False
 
@@ -71,10 +73,25 @@ class Stage:
             "TRIMTAB_WATCH_NAMESPACES": self.namespace,
             "TRIMTAB_ACT_NAMESPACES": self.namespace,
             "TRIMTAB_RUNBOOKS": str(self.folder / "runbooks"),
+            **self._chat(),
         }
         made = Replica(self.folder, identity, {**base, **env}, argv)
         self.replicas.append(made)
         return made
+
+    def _chat(self) -> dict[str, str]:
+        """The settings for Slack, none without it."""
+        if self.slack is None:
+            return {}
+        tokens = self.folder / "secrets" / "slack"
+        tokens.mkdir(parents=True, exist_ok=True)
+        (tokens / "bot-token").write_text(self.slack.bot_token)
+        (tokens / "app-token").write_text(self.slack.app_token)
+        return {
+            "TRIMTAB_SECRETS": str(tokens.parent),
+            "TRIMTAB_SLACK_CHANNEL": "C1",
+            "TRIMTAB_SLACK_API_URL": self.slack.base_url,
+        }
 
     def step(self, *, approving: bool = True) -> list[Row]:
         """Whatever the surroundings would do by now; the log as it stands."""
@@ -172,8 +189,10 @@ def prepared(plane: ControlPlane) -> None:
 
 
 @contextmanager
-def staged(plane: ControlPlane, postgres: Postgres, remediation: str, folder: Path) -> Iterator[Stage]:
-    """A stage for one incident; its replicas are ended with it. Call `prepared` once before."""
+def staged(
+    plane: ControlPlane, postgres: Postgres, remediation: str, folder: Path, *, chat: bool = False
+) -> Iterator[Stage]:
+    """A stage for one incident, with Slack if wanted; its replicas are ended with it. Call `prepared` once before."""
     fault, name = FAULTS[remediation], f"{remediation}-{secrets.token_hex(3)}"
     api = Api(plane.user_kubeconfig(f"{APPROVER}-{name}", "system:masters"))
     with plane.namespace(name), postgres.database() as database:
@@ -182,11 +201,14 @@ def staged(plane: ControlPlane, postgres: Postgres, remediation: str, folder: Pa
         api.create(policy(name), name)
         fault.prepare(workloads)
         stage = Stage(plane, folder / name, workloads, api, Ledger(database), database, fault, plane.audit.mark())
+        stage.slack = SlackServer() if chat else None
         try:
             yield stage
         finally:
             for replica in stage.replicas:
                 replica.end()
+            if stage.slack is not None:
+                stage.slack.close()
             api.close()
 
 

@@ -14,7 +14,7 @@ from tests.controlplane.cluster import ControlPlane
 from tests.controlplane.postgres import Postgres
 from tests.crash.cell import SETTLED_WITHIN, Cell, Result, run
 from tests.crash.faults import FAULTS
-from tests.crash.matrix import AT_ONCE, RECOVERING
+from tests.crash.matrix import AT_ONCE, CHATTING, RECOVERING
 
 SIDES = ("before", "after")
 WRITING = tuple(f"store.commit.{side}/{kind}" for kind in ("intended", "claimed", "applied") for side in SIDES)
@@ -23,6 +23,7 @@ CELLS = (
     *(Cell("rollback", (place,)) for place in ("store.commit.before/answered", "store.commit.after/verified")),
     *(Cell(name, (f"cluster.apply.{side}",)) for name in FAULTS for side in SIDES),
     *(Cell("restart", places) for places in RECOVERING[:2]),
+    *(Cell("rollback", places) for places in CHATTING[1::2]),
 )  # fmt: skip
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(900)]
