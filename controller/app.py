@@ -56,7 +56,7 @@ def prometheus(settings: Settings) -> PrometheusConnection:
     """How to reach Prometheus, and what an answer must be to be trusted. Raises BadSettings."""
     from controller.adapters.prometheus.connection import Connection as PrometheusConnection
     from controller.core.reading import Trust
-    from controller.loops.fleet import Grid
+    from controller.observe.fleet import Grid
 
     folder, basic = settings.secrets / "prometheus", bool(settings.prometheus_username)
     scrape = timedelta(seconds=settings.scrape_interval)
@@ -238,9 +238,9 @@ async def open_program(settings: Settings) -> AsyncIterator[Program]:
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Run one replica and its page until `stop`."""
-    from controller.runtime.backend import ProgramBackend
-    from controller.runtime.http import bound
-    from controller.runtime.http import serve as serve_page
+    from controller.serving.backend import ProgramBackend
+    from controller.serving.http import bound
+    from controller.serving.http import serve as serve_page
     from controller.web.app import create_app
     from controller.web.options import options_of
 

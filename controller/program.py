@@ -24,12 +24,15 @@ from controller.core.history import History
 from controller.core.incident import Incident
 from controller.core.message import Press, parse_value, plan_text
 from controller.errors import Retriable, TrimtabError
+from controller.journal import Journal
 from controller.kinds import PODS, REPLICA_SETS, WORKLOADS
-from controller.loops.consent import Consents
-from controller.loops.fleet import Fleet, Grid
 from controller.loops.incidents import Incidents
-from controller.loops.rooms import Rooms
-from controller.loops.sight import Sight
+from controller.observe.cache import Cache
+from controller.observe.consent import Consents
+from controller.observe.fleet import Fleet, Grid
+from controller.observe.rooms import Rooms
+from controller.observe.sight import Sight
+from controller.observe.surroundings import Surroundings
 from controller.ports import (
     Access,
     Chat,
@@ -46,14 +49,11 @@ from controller.ports import (
     Watch,
 )
 from controller.runtime.answers import Door, Reply
-from controller.runtime.cache import Cache
 from controller.runtime.executor import Executor
-from controller.runtime.journal import Journal
 from controller.runtime.lag import Pulse
 from controller.runtime.leadership import Leadership
 from controller.runtime.lease import Election, Terms
 from controller.runtime.pausing import pause
-from controller.runtime.protected import Surroundings
 from controller.runtime.publish import Publisher
 from controller.runtime.queue import KeyedQueue
 from controller.runtime.reconcile import Reconciler

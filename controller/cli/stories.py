@@ -17,8 +17,8 @@ from controller.core.message import plan_text
 from controller.core.timeline import Story, render_markdown, render_text, story
 from controller.core.words import clean, count, fenced, lasting, markdown, moment
 from controller.errors import StoreUnavailable
+from controller.journal import stream_of
 from controller.ports import Store, Stored
-from controller.runtime.journal import stream_of
 from controller.settings import Settings
 from controller.web.badges import badge
 

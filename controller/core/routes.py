@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -60,3 +61,12 @@ _ROUTE_OF = {
 def blocker(code: str, message: str, lifts: Lifts, until: datetime | None = None) -> Reason:
     """A reason not to act freely; its route follows from what lifts it."""
     return Reason(_ROUTE_OF[lifts], code, message, lifts, until)
+
+
+OBSERVING = frozenset({"observe", "not-permitted"})
+"""Codes of reasons that are there because trimtab only observes: its rights are left out on purpose then."""
+
+
+def even_so(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
+    """The reasons that would stand if trimtab did not merely observe."""
+    return tuple(reason for reason in reasons if reason.code not in OBSERVING)

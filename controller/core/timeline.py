@@ -48,7 +48,7 @@ from controller.core.events import (
 from controller.core.headline import headline, would_have
 from controller.core.incident import Incident, fold
 from controller.core.phrases import act
-from controller.core.routes import Reason, Route
+from controller.core.routes import Reason, Route, even_so
 from controller.core.words import clean, clock, clock_seconds, fenced, fraction, markdown, moment, short
 from remediations.plan import Outcome, Plan
 
@@ -205,8 +205,7 @@ def _decided(event: Decided, told: Sequence[Event], index: int) -> Row | None:
     parts = _parts(next((e.confidence for e in reversed(told[:index]) if isinstance(e, Proposed)), None))
     if event.would is not None:
         what = next((act(e.plan).now for e in reversed(told[:index]) if isinstance(e, Proposed)), "act")
-        freer = tuple(reason for reason in event.reasons if reason.code != "observe")
-        text = f"{would_have(event.would, what)}: {_reasons(freer, event.would)}{parts}"
+        text = f"{would_have(event.would, what)}: {_reasons(even_so(event.reasons), event.would)}{parts}"
         return Row(event.at, "observed", text, _policy(event), Tone.WAITING)
     tone = {Route.AUTO: Tone.PLAIN}.get(event.route, Tone.WAITING)
     return Row(event.at, "decided", f"{ROUTES[event.route]}: {_reasons(event.reasons, event.route)}{parts}", "", tone)

@@ -10,7 +10,7 @@ from controller.core.events import Asked, Escalated, Expired, HandedOver
 from controller.core.incident import Incident
 from controller.core.pending import Ask, Escalate, Expire, Page
 from controller.core.policy import Policy
-from controller.loops.rooms import Rooms
+from controller.observe.rooms import Rooms
 from controller.ports import OutboxRow
 from runbooks.schema import Runbook
 

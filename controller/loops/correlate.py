@@ -12,8 +12,8 @@ from controller.core.events import Changed, Closed, Diagnosed, Event, Observed, 
 from controller.core.incident import Incident
 from controller.core.observe import plain
 from controller.loops.asking import resolved
-from controller.loops.rooms import Rooms
-from controller.loops.sight import Seen
+from controller.observe.rooms import Rooms
+from controller.observe.sight import Seen
 from controller.ports import Commit, Committed
 from controller.runtime.executor import open_key
 from remediations.plan import Outcome

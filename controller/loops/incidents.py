@@ -7,29 +7,22 @@ is an event first, so a crash anywhere is continued by the next pass. Acts only 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import assert_never
 
 from controller.core import pending as commands
 from controller.core.incident import Incident
 from controller.core.pending import Command, pending
 from controller.loops import asking
-from controller.loops.consent import Consent
 from controller.loops.correlate import correlate
 from controller.loops.propose import consider
-from controller.loops.rooms import Rooms
-from controller.loops.sight import Seen
 from controller.loops.verifying import verified
+from controller.observe.consent import Consent
+from controller.observe.rooms import Rooms
+from controller.observe.sight import Seen
 from controller.runtime.executor import Executor
+from controller.runtime.reconcile import Result
 from detectors.series import Workload
 from runbooks.schema import Runbook
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """When to look again."""
-
-    requeue_after: timedelta
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,16 @@ each plan, and that a decision is recorded only when it differs from the one tha
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from controller.core.decide import Decision
 from controller.core.events import Alternative, Cause, Decided, Event, NothingFits, Proposed, Superseded
 from controller.core.incident import Incident, step_name
 from controller.core.routes import Licence, Route
-from controller.loops.consent import Consent
-from controller.loops.rooms import Rooms
-from controller.loops.sight import Seen
 from controller.loops.would import would
+from controller.observe.consent import Consent
+from controller.observe.rooms import Rooms
+from controller.observe.sight import Seen
 from controller.runtime.executor import Executor
 from remediations.cluster import World
 from remediations.plan import Outcome, Plan, Refusal
@@ -21,6 +23,9 @@ from remediations.verification import still_holds
 from runbooks.load import parameters
 from runbooks.match import Match, match
 from runbooks.schema import Runbook
+
+SAME_ROUTE = timedelta(minutes=1)
+"""How long other reasons for the same route wait to be recorded."""
 
 
 async def consider(rooms: Rooms, executor: Executor, incident: Incident, seen: Seen, consent: Consent) -> Incident:
@@ -134,10 +139,18 @@ async def decided(rooms: Rooms, incident: Incident, decision: Decision, consent:
     proposal, before, now = incident.proposal, incident.decision, rooms.clock.now()
     if proposal is None:
         return incident
-    codes = {reason.code for reason in decision.reasons}
-    same = before is not None and before.route is decision.route and {r.code for r in before.reasons} == codes
-    if same:
+    if not worth_recording(before, decision, now):
         return incident
     instead: Route | None = would(decision) if decision.route is not Route.AUTO else None
     event = Decided(now, proposal.plan.digest, decision.route, decision.reasons, consent.policy.name, instead)
     return await rooms.journal.record(incident, (event,), now)
+
+
+def worth_recording(before: Decided | None, decision: Decision, now: datetime) -> bool:
+    """Whether the gate's answer says something new: another route at once, other reasons for the same route at most
+    once a minute, since a reason may come and go with each pod that flaps.
+    """
+    if before is None or before.route is not decision.route:
+        return True
+    same = {reason.code for reason in before.reasons} == {reason.code for reason in decision.reasons}
+    return not same and now - before.at >= SAME_ROUTE

@@ -15,8 +15,8 @@ from controller.core.judge import Look, Patience, healthy, judge, worse
 from controller.core.labels import name_of
 from controller.core.observe import plain
 from controller.loops.asking import resolved
-from controller.loops.rooms import Rooms
-from controller.loops.sight import Seen
+from controller.observe.rooms import Rooms
+from controller.observe.sight import Seen
 from controller.ports import OutboxRow
 from controller.runtime.executor import open_key
 from remediations.cluster import World

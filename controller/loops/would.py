@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from controller.core.decide import Decision
-from controller.core.routes import Route
+from controller.core.routes import Route, even_so
 
 
 def would(decision: Decision) -> Route | None:
     """The strictest route of the other reasons, None when observing was not among them."""
-    others = [reason.route for reason in decision.reasons if reason.code != "observe"]
-    return max(others, default=Route.AUTO) if len(others) < len(decision.reasons) else None
+    if all(reason.code != "observe" for reason in decision.reasons):
+        return None
+    return max((reason.route for reason in even_so(decision.reasons)), default=Route.AUTO)

@@ -17,8 +17,8 @@ from controller.core.accept import accept
 from controller.core.events import Answered, Ignored, UndoAsked, Verdict, Via
 from controller.core.incident import Incident
 from controller.errors import TrimtabError
+from controller.journal import Behind, Journal
 from controller.ports import Access, Person
-from controller.runtime.journal import Behind, Journal
 
 log = structlog.get_logger(__name__)
 

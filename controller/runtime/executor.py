@@ -24,11 +24,11 @@ from controller.core.incident import Incident, Intent
 from controller.core.observe import plain
 from controller.core.policy import Policy
 from controller.core.proposal import Proposal
-from controller.loops.facts import gather, read_pause, spent
-from controller.loops.rooms import Rooms
-from controller.loops.sight import Seen
+from controller.journal import BudgetSpent
+from controller.observe.facts import gather, read_pause, spent
+from controller.observe.rooms import Rooms
+from controller.observe.sight import Seen
 from controller.ports import Reservation
-from controller.runtime.journal import BudgetSpent
 from remediations import cluster as answers
 from remediations.cluster import World
 from remediations.ground import ground_of

@@ -35,10 +35,10 @@ from controller.core.message import Background, message
 from controller.core.routes import Route
 from controller.core.timeline import row_of
 from controller.errors import ChatUnavailable, KindUnknown, MessageGone, TrimtabError
-from controller.loops.rooms import Rooms
+from controller.journal import stream_of
+from controller.observe.rooms import Rooms
 from controller.ports import Chat, Commit, Committed, Notice, Notify, OutboxRow, Posted, Stored
 from controller.runtime import shown
-from controller.runtime.journal import stream_of
 
 log = structlog.get_logger(__name__)
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 import structlog
 
 from controller.errors import TrimtabError
-from controller.loops.incidents import Result
-from controller.runtime.journal import Behind, Replaced
+from controller.journal import Behind, Replaced
 from controller.runtime.queue import KeyedQueue
 from detectors.series import Workload
 
@@ -23,6 +24,13 @@ log = structlog.get_logger(__name__)
 
 WORKERS = 4
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """When to look again."""
+
+    requeue_after: timedelta
 
 
 class Loop(Protocol):

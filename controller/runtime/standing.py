@@ -17,11 +17,11 @@ from controller.api.v1alpha1.plannedevent import PlannedEvent
 from controller.core.decide import threshold
 from controller.core.policy import Mode
 from controller.errors import TrimtabError
-from controller.loops.consent import Standing
-from controller.loops.facts import read_rights
-from controller.loops.rooms import Rooms
+from controller.observe.cache import Cache
+from controller.observe.consent import Standing
+from controller.observe.facts import read_rights
+from controller.observe.rooms import Rooms
 from controller.ports import ResourceKind
-from controller.runtime.cache import Cache
 from detectors.series import HEALTHY, DataHealth, Workload
 from remediations.registry import UnknownRemediation
 from runbooks.load import from_object

@@ -24,8 +24,8 @@ from controller.core.events import (
     Verified,
 )
 from controller.core.routes import Route
+from controller.journal import Replaced
 from controller.ports import Store
-from controller.runtime.journal import Replaced
 from remediations.cluster import Conflict
 from remediations.memory import Losing
 from remediations.plan import PatchOp, StepClass

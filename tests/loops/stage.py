@@ -30,8 +30,8 @@ from controller.core.incident import Incident
 from controller.core.presets import PRESETS
 from controller.core.reading import Trust
 from controller.kinds import DEPLOYMENTS, NAMESPACES, PODS, REPLICA_SETS, WORKLOADS
-from controller.loops.fleet import Grid
 from controller.loops.incidents import Incidents
+from controller.observe.fleet import Grid
 from controller.ports import Commit, Listed, Metrics, Person
 from controller.program import Parts, Program
 from controller.runtime.executor import Executor

@@ -6,7 +6,7 @@ import pytest
 
 from controller.api.v1alpha1.kinds import SERVICE_POLICY
 from controller.core.policy import NEVER, Mode
-from controller.loops.consent import Consents
+from controller.observe.consent import Consents
 from controller.settings import Settings
 from detectors.series import Workload
 from remediations.registry import installed

@@ -5,8 +5,8 @@ import pytest
 from controller.adapters.memory.store import MemoryStore
 from controller.core.events import Answered, HandedOver, Opened, Verdict, Via
 from controller.core.history import History
+from controller.journal import Behind, BudgetSpent, Journal, Replaced
 from controller.ports import Reservation
-from controller.runtime.journal import Behind, BudgetSpent, Journal, Replaced
 from tests.core.samples import CHECKOUT, CRASHING, SYMPTOMS
 from tests.loops.stage import BEGIN, HOUR
 

@@ -20,10 +20,10 @@ from controller.core.history import History
 from controller.core.observe import healthy_now, observe
 from controller.core.symptoms import percent, symptoms
 from controller.kinds import PODS
-from controller.loops.consent import Consents
-from controller.loops.fleet import Fleet, sources_of
+from controller.observe.cache import Cache
+from controller.observe.consent import Consents
+from controller.observe.fleet import Fleet, sources_of
 from controller.ports import Unavailable
-from controller.runtime.cache import Cache
 from controller.settings import Settings
 from detectors.results import Abstention, Detection
 from detectors.series import HEALTHY, DataHealth, Problem, Workload

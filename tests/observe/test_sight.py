@@ -8,9 +8,9 @@ import pytest
 from controller.api.v1alpha1.kinds import SERVICE_POLICY
 from controller.core.alerts import Alert
 from controller.kinds import PODS, REPLICA_SETS, WORKLOADS
-from controller.loops.sight import CLEAN_ROUNDS, WEBHOOK_HOLDS
+from controller.observe.cache import RELIST_WITHIN, Cache
+from controller.observe.sight import CLEAN_ROUNDS, WEBHOOK_HOLDS
 from controller.ports import Listed, Suspect
-from controller.runtime.cache import RELIST_WITHIN, Cache
 from detectors.results import Abstention, Detection
 from detectors.series import Problem
 from tests.loops.stage import MINUTE, Stage

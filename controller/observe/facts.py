@@ -22,8 +22,8 @@ from controller.core.policy import Policy
 from controller.core.proposal import Proposal
 from controller.errors import TrimtabError
 from controller.kinds import NAMESPACES
-from controller.loops.rooms import Rooms
-from controller.loops.sight import Seen
+from controller.observe.rooms import Rooms
+from controller.observe.sight import Seen
 from controller.ports import ResourceKind
 from detectors.series import Workload
 from remediations.base import Remediation

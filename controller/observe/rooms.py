@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from controller.core.history import History
-from controller.loops.consent import Consents
-from controller.loops.sight import Sight
+from controller.journal import Journal
+from controller.observe.consent import Consents
+from controller.observe.sight import Sight
 from controller.ports import Access, Clock, Resources
-from controller.runtime.journal import Journal
 from controller.settings import Settings
 from remediations.cluster import Cluster
 from remediations.guards import Protected

@@ -20,12 +20,12 @@ from controller.core.headline import decided
 from controller.core.incident import Incident, fold
 from controller.core.message import Background
 from controller.errors import TrimtabError
+from controller.journal import stream_of
 from controller.ports import Person, Stored
 from controller.program import Program
 from controller.runtime.answers import Reply
-from controller.runtime.journal import stream_of
-from controller.runtime.measures import Measures
 from controller.runtime.pausing import pause, resume
+from controller.serving.measures import Measures
 from controller.web.backend import Check, Paused, Right, Service
 from detectors.series import Workload
 

@@ -7,9 +7,10 @@ own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
 
 import numpy as np
 import structlog
@@ -20,13 +21,24 @@ from controller.core.presets import PRESETS, Preset
 from controller.core.signals import error_shares, own_share
 from controller.errors import BadQuery
 from controller.ports import Metrics, Path, Paths, Samples, Unavailable
-from controller.runtime.workers import Workers
 from detectors.anomaly.baseline import Baseline
 from detectors.base import State
 from detectors.results import Abstention, Detection
 from detectors.series import DataHealth, Problem, Series, Signal, Workload
 
 log = structlog.get_logger(__name__)
+
+Argument = TypeVar("Argument")
+Answer = TypeVar("Answer")
+
+
+class Pool(Protocol):
+    """Somewhere to do arithmetic off the event loop (`runtime/workers.py`)."""
+
+    async def run(self, work: Callable[[Argument], Answer], argument: Argument) -> Answer:
+        """`work(argument)`, a module-level function and something picklable."""
+        ...
+
 
 POINTS = 720
 """Points of history a band is made from."""
@@ -78,7 +90,7 @@ class Fleet:
     """All error shares. `ask` runs one round."""
 
     metrics: Metrics
-    workers: Workers
+    workers: Pool
     grid: Grid
     histories: dict[Source, History] = field(default_factory=dict)
     states: dict[Workload, State] = field(default_factory=dict)
@@ -242,7 +254,7 @@ def padded(series: Series | None, count: int) -> tuple[NDArray[np.float64], NDAr
 Judgement = tuple[Workload, Series, Detection | Abstention, State]
 
 
-async def judge_all(workers: Workers, batch: Iterable[tuple[Workload, Series, State]]) -> tuple[Judgement, ...]:
+async def judge_all(workers: Pool, batch: Iterable[tuple[Workload, Series, State]]) -> tuple[Judgement, ...]:
     """Judge every workload's newest value, in a worker process."""
     return await workers.run(judge_batch, tuple(batch))
 

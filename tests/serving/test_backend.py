@@ -7,7 +7,7 @@ import pytest
 from controller.api.v1alpha1.kinds import AUTOMATION_PAUSE
 from controller.core.events import Answered, Verdict, Via
 from controller.core.incident import fold
-from controller.runtime.backend import ProgramBackend
+from controller.serving.backend import ProgramBackend
 from controller.web.backend import Backend, Right
 from remediations.memory import MemoryCluster
 from tests.loops.stage import EVE, MARA, MINUTE, Stage

@@ -1,0 +1,1 @@
+"""Observing: what is seen of the cluster and of what people allow. Reads everything, writes nothing."""

@@ -1,0 +1,1 @@
+"""Serving: the page's backend over the running program, its metrics, and the HTTP server."""
