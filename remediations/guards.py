@@ -73,6 +73,7 @@ def inspect(
         *foreign_object(plan, world),
         *outside_allow_list(plan, remediation),
         *undone_wrongly(plan, remediation),
+        *several_writes(plan),
         *owned(world),
         *going_away(world),
         *protected_target(world, protected),
@@ -116,6 +117,14 @@ def undone_wrongly(plan: Plan, remediation: Remediation) -> Iterator[Finding]:
     """What is irreversible for automation has no undo; everything else has one."""
     if plan.irreversible != remediation.irreversible or bool(plan.undo) == plan.irreversible:
         yield Finding("undo-undeclared", f"the plan's undo does not fit what {remediation.name} declares")
+
+
+def several_writes(plan: Plan) -> Iterator[Finding]:
+    """A plan is one write to one object (of as many pointers as it needs), and so is its undo: what is settled after a
+    crash is one write. A runbook has several steps, each with a plan of its own.
+    """
+    if len(plan.steps) != 1 or len(plan.undo) > 1:
+        yield Finding("several-writes", "the plan is not one write: make each a step of the runbook")
 
 
 def owned(world: World) -> Iterator[Finding]:

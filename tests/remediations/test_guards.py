@@ -54,6 +54,16 @@ def test_nothing_speaks_against_a_plan_in_an_orderly_world() -> None:
     assert codes(inspect(plan, world, limits)) == []
 
 
+def test_a_plan_of_more_than_one_write_is_refused() -> None:
+    """What is settled after a crash is one write; a runbook has several steps."""
+    plan = restart(of(replicas=4))
+
+    assert "several-writes" in codes(
+        inspect(replace(plan, steps=(*plan.steps, *plan.steps)), of(replicas=4), Restart())
+    )
+    assert "several-writes" in codes(inspect(replace(plan, steps=()), of(replicas=4), Restart()))
+
+
 # ── the healthy floor (S9) ────────────────────────────────────────────────────────────────────────────────────────────
 
 
