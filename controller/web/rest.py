@@ -160,7 +160,11 @@ async def alerts(request: Request, door: AtDoor) -> Response:
         raise Unconfigured("the webhook is closed: no token is set", f"put one into secret {SECRET_ALERTS}")
     if not fits:
         raise LoginNeeded(request.url.path, "the webhook's bearer token is missing or wrong")
-    taken = parse(await request.body())
+    try:
+        body = await request.body()
+    except ClientDisconnect:
+        return Response(status_code=400)
+    taken = parse(body)
     await door.backend.alerts(taken)
     return JSONResponse({"taken": len(taken)}, 202)
 
