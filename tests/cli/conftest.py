@@ -21,6 +21,7 @@ def undisturbed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in [name for name in os.environ if name.startswith(("TRIMTAB_", "KUBE"))]:
         if name != "TRIMTAB_CACHE":
             monkeypatch.delenv(name)
+    monkeypatch.delenv("COLUMNS", raising=False)
     root, configured = logging.getLogger(), structlog.get_config()
     handlers, level = list(root.handlers), root.level
     yield

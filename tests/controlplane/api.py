@@ -5,6 +5,7 @@ On purpose not the client that trimtab uses: what judges must not share the faul
 
 import base64
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
+
+BUSY = (0.5, 1.0, 2.0, 4.0)
+"""Pauses while the storage of a new kind initializes."""
 
 
 class ApiError(Exception):
@@ -132,15 +136,24 @@ class Api:
         params: dict[str, str] | None = None,
         timeout: float = 30.0,
     ) -> Json:
-        """Any request; the decoded answer, or `ApiError`."""
-        answer = self._session.request(
-            method,
-            self.server + path,
-            params=params,
-            data=None if body is None else json.dumps(body),
-            headers={"Content-Type": kind} if body is not None else {},
-            timeout=timeout,
-        )
+        """Any request; the decoded answer, or `ApiError`. Sent again while the storage of a new kind initializes."""
+
+        def send() -> requests.Response:
+            return self._session.request(
+                method,
+                self.server + path,
+                params=params,
+                data=None if body is None else json.dumps(body),
+                headers={"Content-Type": kind} if body is not None else {},
+                timeout=timeout,
+            )
+
+        answer = send()
+        for pause in BUSY:
+            if answer.status_code != 429 or "initializing" not in answer.text:
+                break
+            time.sleep(pause)
+            answer = send()
         _raise_for(answer)
         decoded: Json = answer.json() if answer.content and "json" in answer.headers["Content-Type"] else {}
         return decoded

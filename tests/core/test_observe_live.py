@@ -75,7 +75,8 @@ class Live:
         evidence: Evidence = {}
         for _ in range(90):
             evidence = await self.facts()
-            if "signals.errors.value" in evidence and {s.code for s in symptoms(evidence)} == set(codes):
+            calm = codes or evidence.get("signals.errors.normal")
+            if calm and "signals.errors.value" in evidence and {s.code for s in symptoms(evidence)} == set(codes):
                 return evidence
             await asyncio.sleep(0.7)
         raise AssertionError(f"waited for {codes}; last {symptoms(evidence)}, {dict(evidence)}")

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Row as Record
 from sqlalchemy import and_, delete, func, insert, literal_column, or_, select, text, update
@@ -64,6 +64,22 @@ NEXT_NUMBER = text(
 )
 
 
+T = TypeVar("T")
+
+
+async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """Finish a transaction although its caller is cancelled, which is told afterwards.
+
+    Cut off half way, it would keep the lock of the log until its connection is collected.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
+
+
 class DatabaseStore:
     """A Store on an engine whose schema is up to date; made by `open_database`."""
 
@@ -79,7 +95,11 @@ class DatabaseStore:
         self._turn = asyncio.Lock()
 
     async def commit(self, commit: Commit, now: datetime) -> CommitResult:
-        """Append atomically: fence, then staleness, then budgets; nothing is written unless all three pass."""
+        """Append atomically; runs to its end even when the caller is cut off."""
+        return await to_its_end(self._commit(commit, now))
+
+    async def _commit(self, commit: Commit, now: datetime) -> CommitResult:
+        """Fence, then staleness, then budgets; nothing is written unless all three pass."""
         kinds = "+".join(event.kind for event in commit.events)
         async with self._writing("committing", "store.commit", kinds) as connection:
             log = await locked(connection)
