@@ -78,7 +78,7 @@ def status(incident: Incident, proposed: Proposed, events: Sequence[Event], gene
     own = [event for event in events if getattr(event, "digest", None) == digest]
     keys = {event.key for event in own if isinstance(event, Intended)}
     writes = [event for event in events if isinstance(event, Applied | NotApplied) and event.key in keys]
-    decided = _last(own, Decided)
+    decided = _last([event for event in own if not _lifted(event)], Decided)
     answered = _last(own, Answered)
     verified = _last(own, Verified)
     shown: dict[str, Any] = {
@@ -110,6 +110,11 @@ def status(incident: Incident, proposed: Proposed, events: Sequence[Event], gene
 
 def _last(events: Sequence[Event], kind: type[Any]) -> Any:
     return next((event for event in reversed(events) if isinstance(event, kind)), None)
+
+
+def _lifted(event: Event) -> bool:
+    """Whether it is the gate letting through what a person approved: the route that stays shown is the one before."""
+    return isinstance(event, Decided) and any(reason.code == "approved" for reason in event.reasons)
 
 
 def _answer(answered: Answered | None, own: Sequence[Event]) -> str:
