@@ -10,6 +10,17 @@ from tests.controlplane.fixtures import folder
 from tests.crash.stage import prepared
 
 
+PATIENCE = 600
+"""Seconds for one death and its recovery, beside others on two cores."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Processes that start, die and start again take longer than a test usually may."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent) and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(PATIENCE))
+
+
 @pytest.fixture(scope="session")
 def crash_plane(control_plane: ControlPlane) -> ControlPlane:
     """The session's control plane with trimtab's kinds."""

@@ -16,12 +16,17 @@ STORIES = 24
 _numbers = count(1)
 
 
+PATIENCE = 600
+"""Seconds for one story: a whole incident, beside others on two cores."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All of it needs the real servers, and the chart of the checkout."""
     for item in items:
         if item.path.is_relative_to(__file__.rpartition("/")[0]):
             item.add_marker("controlplane")
             item.add_marker("checkout")
+            item.add_marker(pytest.mark.timeout(PATIENCE))
 
 
 @pytest.fixture(scope="session")
