@@ -9,7 +9,6 @@ from tests.controlplane.cluster import ControlPlane
 from tests.controlplane.fixtures import folder
 from tests.crash.stage import prepared
 
-
 PATIENCE = 600
 """Seconds for one death and its recovery, beside others on two cores."""
 
