@@ -144,7 +144,7 @@ class Release:
         lease = self.plane.api.find("coordination.k8s.io/v1", "leases", "trimtab", "trimtab")
         return "" if lease is None else str(lease["spec"].get("holderIdentity") or "")
 
-    def leads(self, replica: Trimtab, timeout: float = 60.0) -> Trimtab:
+    def leads(self, replica: Trimtab, timeout: float = 120.0) -> Trimtab:
         """Return when this replica leads."""
         wait_for(f"{replica.identity} leads", lambda: self.leader == replica.identity, timeout=timeout)
         return replica

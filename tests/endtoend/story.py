@@ -85,17 +85,17 @@ class Story:
         """One Remediation as it is."""
         return self.release.plane.api.get(API, "remediations", name, self.namespace)
 
-    def asked(self, timeout: float = 90.0) -> Json:
+    def asked(self, timeout: float = 240.0) -> Json:
         """The Remediation that waits for an answer, once it is there."""
         return self.becomes("a question", open_question, timeout)
 
-    def becomes(self, what: str, accept: Callable[[Json], bool], timeout: float = 60.0) -> Json:
+    def becomes(self, what: str, accept: Callable[[Json], bool], timeout: float = 120.0) -> Json:
         """The newest Remediation that `accept` likes, once there is one."""
         return wait_for(what, lambda: [one for one in self.remediations() if accept(one)], timeout=timeout, every=0.25)[
             -1
         ]
 
-    def outcome(self, asked: Json, timeout: float = 150.0) -> str:
+    def outcome(self, asked: Json, timeout: float = 300.0) -> str:
         """What became of it, once that is known."""
         name = asked["metadata"]["name"]
         return wait_for(
@@ -110,7 +110,7 @@ class Story:
         wait_for(
             "the approval is carried out",
             lambda: condition(self.remediation(asked["metadata"]["name"]), "Executed").get("status") == "True",
-            timeout=30,
+            timeout=120,
             every=0.2,
         )
         (effect,) = self.effects

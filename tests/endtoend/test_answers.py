@@ -82,7 +82,7 @@ def test_an_approval_on_the_page_is_carried_out_once(story: Story, trimtab: Trim
     shown = story.remediation(asked["metadata"]["name"])["status"]["decision"]
     assert (shown["by"], shown["via"]) == (ANNA, "page")
     page.goto(f"{trimtab.url}/incidents/{asked['spec']['incident']}")
-    wait_for("the page tells it", lambda: "rolled back to v41 by" in page.inner_text("main"), timeout=20)
+    wait_for("the page tells it", lambda: "rolled back to v41 by" in page.inner_text("main"), timeout=90)
     page.close()
     assert len(story.effects) == 1
     assert story.denied == []

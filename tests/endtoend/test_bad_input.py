@@ -32,5 +32,5 @@ def _accepted(story: Story, name: str) -> Json:
     return wait_for(
         f"{name} is judged",
         lambda: condition(story.release.plane.api.get(API, "servicepolicies", name, story.namespace), "Accepted"),
-        timeout=30,
+        timeout=120,
     )

@@ -45,7 +45,7 @@ def test_on_a_burning_cluster_a_fresh_install_changes_nothing_and_says_what_it_w
     wait_for("checkout is known", lambda: observing.logged("version known healthy", workload=known), every=0.25)
     shop.rollout("checkout", CRASHING)
 
-    told = wait_for("it is explained", lambda: _about_checkout(observing), timeout=90, every=1)
+    told = wait_for("it is explained", lambda: _about_checkout(observing), timeout=180, every=1)
 
     assert "would have asked whether to roll back to v41" in told
     assert effects(plane.audit, since=since, user=release.ACCOUNT) == []

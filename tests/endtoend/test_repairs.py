@@ -56,7 +56,7 @@ def test_more_memory_ends_the_kills_and_a_person_can_take_it_back_exactly(story:
     wait_for(
         "it is taken back",
         lambda: condition(story.remediation(asked["metadata"]["name"]), "Undone").get("status") == "True",
-        timeout=30,
+        timeout=120,
     )
     assert story.container() == before
     assert [effect.verb for effect in story.effects] == ["patch", "patch"]

@@ -54,5 +54,5 @@ def test_a_write_that_was_suppressed_is_not_verified_and_a_person_takes_it(
     assert condition(shown, "Executed")["status"] == "True"
     assert condition(shown, "Verified")["status"] == "False"
     message = slack_server.messages[0]
-    wait_for("a person is told", lambda: "a person has to take it" in message.plain, timeout=30)
+    wait_for("a person is told", lambda: "a person has to take it" in message.plain, timeout=120)
     assert "person has to take it" in behind.cli("explain", asked["spec"]["incident"]).out
