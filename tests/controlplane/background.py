@@ -1,6 +1,7 @@
 """An event loop in a thread of its own, so that a server answers whatever the test's own loop is doing."""
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
@@ -45,11 +46,14 @@ class Background:
 
 
 class HttpServer:
-    """An aiohttp application on a port of 127.0.0.1, in a thread of its own."""
+    """An aiohttp application on a port of 127.0.0.1, in a thread of its own; with `serving` it speaks TLS."""
 
-    def __init__(self, name: str, app: Callable[[], web.Application], port: int) -> None:
+    def __init__(
+        self, name: str, app: Callable[[], web.Application], port: int, serving: ssl.SSLContext | None = None
+    ) -> None:
         self.port = port
-        self.url = f"http://127.0.0.1:{port}"
+        self.url = f"{'http' if serving is None else 'https'}://127.0.0.1:{port}"
+        self._serving = serving
         self.background = Background(name)
         self._runner: web.AppRunner = self.background.run(self._start(app))
 
@@ -65,7 +69,7 @@ class HttpServer:
     async def _start(self, app: Callable[[], web.Application]) -> web.AppRunner:
         runner = web.AppRunner(app(), access_log=None, shutdown_timeout=0.5, handler_cancellation=True)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", self.port).start()
+        await web.TCPSite(runner, "127.0.0.1", self.port, ssl_context=self._serving).start()
         return runner
 
 

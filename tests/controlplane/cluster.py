@@ -4,6 +4,7 @@ Everything is real but the containers: RBAC, admission policies, garbage collect
 free ports of 127.0.0.1, in one folder, ended by process id. The audit log is written before the API server answers.
 """
 
+import base64
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,6 +60,20 @@ class ControlPlane:
     def ca(self) -> bytes:
         """The certificate (PEM) that vouches for the API server."""
         return self.ca_file.read_bytes()
+
+    @property
+    def ca_base64(self) -> str:
+        """`ca`, as a `caBundle` holds it."""
+        return base64.b64encode(self.ca).decode()
+
+    @property
+    def front_proxy_ca(self) -> Path:
+        """What vouches for the API server where it stands before an aggregated API."""
+        return self._front.cert
+
+    def serving_certificate(self, name: str, hosts: tuple[str, ...]) -> Pair:
+        """A serving certificate that `ca` vouches for."""
+        return self._authority.server(name, hosts)
 
     def start(self) -> "ControlPlane":
         """Start everything; returns when nodes are ready and pods can be made."""

@@ -16,6 +16,7 @@ from tests.controlplane.alertmanager import Alertmanager
 from tests.controlplane.cluster import ControlPlane
 from tests.controlplane.errors import MissingTool
 from tests.controlplane.exporter import Exporter
+from tests.controlplane.external import ExternalMetrics
 from tests.controlplane.postgres import Postgres
 from tests.controlplane.prometheus import History, Prometheus
 from tests.controlplane.proxy import ApiServerProxy, PrometheusProxy
@@ -34,6 +35,7 @@ REAL = frozenset(
         "chromium",
         "control_plane",
         "exporter",
+        "external_metrics",
         "namespace",
         "own_control_plane",
         "postgres",
@@ -127,6 +129,13 @@ def postgres_url(postgres: Postgres) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def exporter(control_plane: ControlPlane) -> Iterator[Exporter]:
     made = Exporter(control_plane.user_kubeconfig("system:exporter", "system:masters"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def external_metrics(control_plane: ControlPlane) -> Iterator[ExternalMetrics]:
+    made = ExternalMetrics(control_plane)
     yield made
     made.close()
 
