@@ -49,6 +49,16 @@ class PolicyDefaults(BaseModel):
         default="", description="Metrics preset of workloads without a policy; empty: object states and alerts only."
     )
     mode: str = Field(default="Observe", pattern="^(Observe|Approve|Auto)$", description="Mode of the incidents loop.")
+    scaling: str = Field(default="Observe", pattern="^(Off|Observe|Floor)$", description="Mode of the scaling loop.")
+    canary: str = Field(
+        default="Observe", pattern="^(Off|Observe|Rollback|Ramp)$", description="Mode of the rollouts loop."
+    )
+    false_rollback: float | None = Field(
+        default=None,
+        gt=0,
+        le=0.5,
+        description="Share of good versions that may be rolled back by mistake; without it none is rolled back.",
+    )
 
 
 class BudgetSettings(BaseModel):

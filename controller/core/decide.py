@@ -17,7 +17,7 @@ from controller.core.blockers import blocking
 from controller.core.budget import Spent
 from controller.core.confidence import Confidence
 from controller.core.facts import Facts
-from controller.core.policy import Mode, Policy
+from controller.core.policy import CanaryMode, Mode, Policy, ScalingMode
 from controller.core.proposal import Proposal
 from controller.core.routes import Licence, Lifts, Reason, Route
 
@@ -83,7 +83,7 @@ def decide(
     Blockers outrank confidence, and confidence can only restrict further; an approval lifts only what asks for one. See
     docs/explanation/gate.md.
     """
-    reasons = (licence(proposal, policy), *modes(policy), *blocking(proposal, facts, policy, spent, now))
+    reasons = (licence(proposal, policy), *modes(proposal, policy), *blocking(proposal, facts, policy, spent, now))
     return strictest(lifted(reasons, proposal, policy, approval, now), now)
 
 
@@ -125,9 +125,21 @@ def threshold(value: float) -> str:
     return "never" if value == float("inf") else f"{value:.2f}"
 
 
-def modes(policy: Policy) -> Iterator[Reason]:
-    """What the policy's mode allows at most."""
-    match policy.mode:
+def modes(proposal: Proposal, policy: Policy) -> Iterator[Reason]:
+    """What the mode that belongs to the licence allows at most: consent to one loop is none to another."""
+    match proposal.licence:
+        case Licence.EARNED:
+            yield from _remediation(policy.mode)
+        case Licence.GUARANTEED:
+            yield from _canary(policy)
+        case Licence.BOUNDED:
+            yield from _scaling(policy.scaling)
+        case _:
+            assert_never(proposal.licence)
+
+
+def _remediation(mode: Mode) -> Iterator[Reason]:
+    match mode:
         case Mode.OBSERVE:
             yield Reason(Route.REFUSE, "observe", "the policy observes only", Lifts.NOBODY)
         case Mode.APPROVE:
@@ -135,7 +147,29 @@ def modes(policy: Policy) -> Iterator[Reason]:
         case Mode.AUTO:
             pass
         case _:
-            assert_never(policy.mode)
+            assert_never(mode)
+
+
+def _canary(policy: Policy) -> Iterator[Reason]:
+    match policy.canary:
+        case CanaryMode.OFF | CanaryMode.OBSERVE:
+            yield Reason(Route.REFUSE, "observe", "the policy only observes rollouts", Lifts.NOBODY)
+        case CanaryMode.ROLLBACK | CanaryMode.RAMP if policy.false_rollback is None:
+            yield Reason(Route.REFUSE, "no-bound", "the policy names no falseRollback to be kept", Lifts.NOBODY)
+        case CanaryMode.ROLLBACK | CanaryMode.RAMP:
+            pass
+        case _:
+            assert_never(policy.canary)
+
+
+def _scaling(mode: ScalingMode) -> Iterator[Reason]:
+    match mode:
+        case ScalingMode.OFF | ScalingMode.OBSERVE:
+            yield Reason(Route.REFUSE, "observe", "the policy only observes scaling", Lifts.NOBODY)
+        case ScalingMode.FLOOR:
+            pass
+        case _:
+            assert_never(mode)
 
 
 def lifted(

@@ -1,7 +1,7 @@
 """What people allow: one service's policy, resolved from its ServicePolicy and the settings.
 
 Promises that whatever is absent is the inert choice: no policy observes, no approver list means that nobody may
-approve.
+approve. Each loop has a mode of its own; consent to one is none to another.
 """
 
 from __future__ import annotations
@@ -22,6 +22,23 @@ class Mode(StrEnum):
     AUTO = "Auto"
 
 
+class ScalingMode(StrEnum):
+    """How far the scaling loop may go. Quote "Off": YAML reads a bare Off as false."""
+
+    OFF = "Off"
+    OBSERVE = "Observe"
+    FLOOR = "Floor"
+
+
+class CanaryMode(StrEnum):
+    """How far the rollouts loop may go. Quote "Off": YAML reads a bare Off as false."""
+
+    OFF = "Off"
+    OBSERVE = "Observe"
+    ROLLBACK = "Rollback"
+    RAMP = "Ramp"
+
+
 @dataclass(frozen=True, slots=True)
 class Budgets:
     """How many actions may begin within `window`; one at a time on a workload, whatever the rest says."""
@@ -35,11 +52,16 @@ class Budgets:
 class Policy:
     """One service's policy. Thresholds are fractions; `NEVER` (infinity) never acts alone.
 
-    `approvers` are the usernames that may answer, groups expanded and already narrowed.
+    `approvers` are the usernames that may answer, groups expanded and already narrowed. `mode` is that of the incidents
+    loop; `false_rollback` the share of good versions that may be rolled back by mistake, None: nothing is rolled back
+    by the test.
     """
 
     name: str = "none"
     mode: Mode = Mode.OBSERVE
+    scaling: ScalingMode = ScalingMode.OBSERVE
+    canary: CanaryMode = CanaryMode.OBSERVE
+    false_rollback: float | None = None
     automatic_above: float = 0.90
     review_above: float = 0.70
     approvers: frozenset[str] = frozenset()

@@ -14,11 +14,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from controller.api.shapes import share
+from controller.api.shapes import fraction, share
 from controller.api.v1alpha1.kinds import CLUSTER_RUNBOOK, RUNBOOK, SERVICE_POLICY
 from controller.api.v1alpha1.servicepolicy import Preset, ServicePolicy, Signals
 from controller.core.people import allowed
-from controller.core.policy import Budgets, Mode, Policy
+from controller.core.policy import Budgets, CanaryMode, Mode, Policy, ScalingMode
 from controller.settings import Settings
 from detectors.series import Workload
 from remediations.registry import Registry
@@ -83,7 +83,7 @@ class Consents:
         return self._default(workload.namespace)
 
     def _nothing(self, namespace: str, name: str) -> Consent:
-        return Consent(replace(self._base(namespace, Mode.OBSERVE), name=name))
+        return Consent(replace(self._base(namespace), name=name))
 
     def _broken(self, workload: Workload) -> str:
         """The name of a policy that cannot be read and may be meant for the workload; empty when there is none."""
@@ -164,9 +164,11 @@ class Consents:
     def _consent(self, policy: ServicePolicy, namespace: str) -> Consent:
         said, metadata = policy.spec.remediation, policy.metadata
         people = self._settings.people
+        spec, bound = policy.spec, policy.spec.canary.false_rollback or "0%"
         resolved = replace(
-            self._base(namespace, said.mode),
+            self._base(namespace, said.mode, spec.scaling.mode, spec.canary.mode),
             name=f"{namespace}/{metadata.name}@{metadata.generation or 0}",
+            false_rollback=fraction(bound) or None,
             automatic_above=share(said.automatic_above),
             review_above=share(said.review_above),
             approvers=allowed(people.approvers, said.approvers, people.groups),
@@ -177,13 +179,24 @@ class Consents:
     def _default(self, namespace: str) -> Consent:
         defaults, people = self._settings.policy_defaults, self._settings.people
         approvers = allowed(people.approvers, None, people.groups)
-        policy = replace(self._base(namespace, Mode(defaults.mode)), name="default", approvers=approvers)
+        base = self._base(namespace, Mode(defaults.mode), ScalingMode(defaults.scaling), CanaryMode(defaults.canary))
+        bound = defaults.false_rollback
+        policy = replace(base, name="default", approvers=approvers, false_rollback=bound)
         return Consent(policy, Preset(defaults.preset) if defaults.preset else None)
 
-    def _base(self, namespace: str, mode: Mode) -> Policy:
-        settings = self._settings
+    def _base(
+        self,
+        namespace: str,
+        mode: Mode = Mode.OBSERVE,
+        scaling: ScalingMode = ScalingMode.OBSERVE,
+        canary: CanaryMode = CanaryMode.OBSERVE,
+    ) -> Policy:
+        """The modes as wished for, or as far as observing where the administrator lets nothing be done."""
+        settings, may = self._settings, namespace in self._settings.act_namespaces
         return Policy(
-            mode=mode if namespace in settings.act_namespaces else Mode.OBSERVE,
+            mode=mode if may else Mode.OBSERVE,
+            scaling=scaling if may or scaling is ScalingMode.OFF else ScalingMode.OBSERVE,
+            canary=canary if may or canary is CanaryMode.OFF else CanaryMode.OBSERVE,
             expires_after=timedelta(seconds=settings.approval_seconds),
             min_verified=settings.min_verified,
             budgets=Budgets(settings.budgets.namespace, settings.budgets.cluster),

@@ -17,7 +17,7 @@ from controller.core.confidence import Confidence, Tally, measured
 from controller.core.decide import Approval
 from controller.core.events import Event
 from controller.core.facts import UNKNOWN, Facts, Freeze, Pause
-from controller.core.policy import NEVER, OBSERVE_ONLY, Budgets, Mode, Policy
+from controller.core.policy import NEVER, OBSERVE_ONLY, Budgets, CanaryMode, Mode, Policy, ScalingMode
 from controller.core.proposal import Proposal
 from controller.core.routes import Licence
 from detectors.series import HEALTHY, DataHealth, Problem
@@ -159,6 +159,9 @@ def policies(draw: st.DrawFn) -> Policy:
     return Policy(
         name="shop/checkout@4",
         mode=draw(st.sampled_from(Mode)),
+        scaling=draw(st.sampled_from(ScalingMode)),
+        canary=draw(st.sampled_from(CanaryMode)),
+        false_rollback=draw(st.sampled_from((None, 0.01))),
         automatic_above=draw(THRESHOLDS),
         review_above=draw(THRESHOLDS),
         approvers=draw(st.sampled_from((APPROVERS, frozenset()))),

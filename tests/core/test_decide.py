@@ -13,7 +13,7 @@ from controller.core.budget import Spent, charges
 from controller.core.confidence import Confidence, Tally, measured
 from controller.core.decide import AGAIN, Approval, Auto, Decision, HandOver, Refuse, Wait, decide
 from controller.core.facts import UNKNOWN, Facts
-from controller.core.policy import NEVER, Mode, Policy
+from controller.core.policy import NEVER, CanaryMode, Mode, Policy, ScalingMode
 from controller.core.proposal import Proposal
 from controller.core.routes import Licence, Lifts, Route
 from remediations.guards import Finding
@@ -37,7 +37,14 @@ from tests.core.strategies import (
 PLAN = PLANS[0]
 SURE = Confidence(estimate=0.96, lower=0.92, n=40, good=39, abnormal=0.99, cause=0.95)
 SO_SO = Confidence(estimate=0.87, lower=0.78, n=21, good=19, abnormal=0.99, cause=0.93)
-AUTO = Policy(name="shop/checkout@1", mode=Mode.AUTO, approvers=APPROVERS)
+AUTO = Policy(
+    name="shop/checkout@1",
+    mode=Mode.AUTO,
+    scaling=ScalingMode.FLOOR,
+    canary=CanaryMode.ROLLBACK,
+    false_rollback=0.01,
+    approvers=APPROVERS,
+)
 YES = Approval(PLAN.digest, "mara", LATER)
 ALL_CLEAR = Facts(**CLEAR)
 
@@ -238,6 +245,18 @@ def test_s2_the_route_is_the_strictest_of_all_reasons_and_all_are_told(
 # S3
 
 
+def consent(right: Licence, policy: Policy) -> object:
+    """The mode that speaks for a licence, None where it consents to nothing."""
+    match right:
+        case Licence.EARNED:
+            return policy.mode if policy.mode is not Mode.OBSERVE else None
+        case Licence.GUARANTEED:
+            consents = policy.canary in {CanaryMode.ROLLBACK, CanaryMode.RAMP} and policy.false_rollback
+            return policy.canary if consents else None
+        case Licence.BOUNDED:
+            return policy.scaling if policy.scaling is ScalingMode.FLOOR else None
+
+
 @given(facts(), proposals(), policies(), spendings(), approvals(), st.sampled_from(Licence))
 def test_s3_confidence_of_one_overrides_no_policy(
     known: Facts, offered: Proposal, policy: Policy, spent: Spent, approval: Approval | None, right: Licence
@@ -247,9 +266,9 @@ def test_s3_confidence_of_one_overrides_no_policy(
     decision = decide(certain, known, policy, spent, approval, NOW)
 
     blocked = any(known_value != CLEAR[name] for name, known_value in ((n, getattr(known, n)) for n in CLEAR))
-    if policy.mode is Mode.OBSERVE:
+    if consent(right, policy) is None:
         assert isinstance(decision, Refuse)
-    if policy.mode is Mode.APPROVE and approval is None:
+    if consent(right, policy) is Mode.APPROVE and approval is None:
         assert decision.route >= Route.ASK
     if blocked and approval is None:
         assert decision.route >= Route.ASK
@@ -320,6 +339,30 @@ ROUTES: list[Any] = [
     ("unclear cause", {"offered": proposal(replace(SURE, cause=0.4))}, Route.HAND_OVER, "unclear"),
     ("perhaps nothing is wrong", {"offered": proposal(replace(SURE, abnormal=0.4))}, Route.HAND_OVER, "unclear"),
     ("mode Observe", {"policy": replace(AUTO, mode=Mode.OBSERVE)}, Route.REFUSE, "observe"),
+    (
+        "guaranteed, whatever the mode of incidents",
+        {"offered": proposal(SO_SO, Licence.GUARANTEED), "policy": replace(AUTO, mode=Mode.OBSERVE)},
+        Route.AUTO,
+        "guaranteed",
+    ),
+    (
+        "canary mode Observe",
+        {"offered": proposal(SURE, Licence.GUARANTEED), "policy": replace(AUTO, canary=CanaryMode.OBSERVE)},
+        Route.REFUSE,
+        "observe",
+    ),
+    (
+        "canary without a bound",
+        {"offered": proposal(SURE, Licence.GUARANTEED), "policy": replace(AUTO, false_rollback=None)},
+        Route.REFUSE,
+        "no-bound",
+    ),
+    (
+        "scaling mode Observe",
+        {"offered": proposal(SURE, Licence.BOUNDED), "policy": replace(AUTO, scaling=ScalingMode.OBSERVE)},
+        Route.REFUSE,
+        "observe",
+    ),
     ("no policy", {"policy": Policy()}, Route.REFUSE, "observe"),
 ]
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from controller.api.v1alpha1.kinds import SERVICE_POLICY
-from controller.core.policy import NEVER, Mode
+from controller.core.policy import NEVER, CanaryMode, Mode, ScalingMode
 from controller.observe.consent import Consents
 from controller.settings import Settings
 from detectors.series import Workload
@@ -27,6 +27,11 @@ def policy(name: str, mode: str = "Approve", created: str = "2026-01-01T00:00:00
     }
     metadata = {"name": name, "namespace": "shop", "uid": name, "resourceVersion": "1", "creationTimestamp": created}
     return {"apiVersion": "trimtab.dev/v1alpha1", "kind": "ServicePolicy", "metadata": metadata, "spec": spec}
+
+
+def looped(scaling: str, canary: dict[str, Any]) -> dict[str, Any]:
+    item = policy("loops", "Observe")
+    return {**item, "spec": {**item["spec"], "scaling": {"mode": scaling}, "canary": canary}}
 
 
 def consents(*policies: dict[str, Any], known: bool = True, settings: Settings = SETTINGS) -> Consents:
@@ -106,3 +111,42 @@ def test_s17_a_namespace_that_is_not_listed_is_only_observed() -> None:
     settings = SETTINGS.model_copy(update={"act_namespaces": ["blog"]})
 
     assert consents(policy("p", "Auto"), settings=settings).of(CHECKOUT, LABELS).policy.mode is Mode.OBSERVE
+
+
+def test_each_loop_has_its_own_consent() -> None:
+    """Consent to a floor and to a rollback is none to a repair."""
+    resolved = consents(looped("Floor", {"mode": "Rollback", "falseRollback": "1%"})).of(CHECKOUT, LABELS).policy
+
+    assert (resolved.scaling, resolved.canary, resolved.mode) == (ScalingMode.FLOOR, CanaryMode.ROLLBACK, Mode.OBSERVE)
+    assert resolved.false_rollback == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("canary", [{"mode": "Rollback"}, {"mode": "Rollback", "falseRollback": "0%"}])
+def test_a_rollback_without_a_bound_has_none(canary: dict[str, Any]) -> None:
+    assert consents(looped("Observe", canary)).of(CHECKOUT, LABELS).policy.false_rollback is None
+
+
+def test_every_loop_observes_where_nothing_may_be_done() -> None:
+    nowhere = Settings(policy_defaults={"mode": "Auto", "scaling": "Floor", "canary": "Rollback"})
+    item = looped("Floor", {"mode": "Ramp", "falseRollback": "1%"})
+
+    for resolved in (
+        consents(item, settings=nowhere).of(CHECKOUT, LABELS).policy,
+        consents(settings=nowhere).of(CHECKOUT, LABELS).policy,
+    ):
+        modes = (resolved.scaling, resolved.canary, resolved.mode)
+        assert modes == (ScalingMode.OBSERVE, CanaryMode.OBSERVE, Mode.OBSERVE)
+
+
+def test_the_defaults_speak_for_every_loop() -> None:
+    said = {"mode": "Approve", "scaling": "Floor", "canary": "Rollback", "false_rollback": 0.01}
+    settings = Settings(act_namespaces=["shop"], policy_defaults=said)
+
+    resolved = consents(settings=settings).of(CHECKOUT, LABELS).policy
+
+    assert (resolved.scaling, resolved.canary, resolved.mode) == (
+        ScalingMode.FLOOR,
+        CanaryMode.ROLLBACK,
+        Mode.APPROVE,
+    )
+    assert resolved.false_rollback == pytest.approx(0.01)

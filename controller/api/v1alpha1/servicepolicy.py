@@ -33,6 +33,7 @@ from controller.api.shapes import (
     rule,
     rules,
 )
+from controller.core.policy import CanaryMode, ScalingMode
 from controller.core.policy import Mode as RemediationMode
 
 
@@ -122,14 +123,6 @@ class Objectives(Shape):
     """How fast."""
 
 
-class ScalingMode(StrEnum):
-    """How far the scaling loop may go. Quote "Off": YAML reads a bare Off as false."""
-
-    OFF = "Off"
-    OBSERVE = "Observe"
-    FLOOR = "Floor"
-
-
 Cost = Annotated[float, Field(ge=0, le=1_000_000)]
 
 
@@ -149,15 +142,6 @@ class Scaling(Shape):
     """`Off`, `Observe` (default) or `Floor`, which is the consent to write the floor."""
     price: Price | None = None
     """Weighs pods against minutes outside the objectives."""
-
-
-class CanaryMode(StrEnum):
-    """How far the rollout loop may go. Quote "Off": YAML reads a bare Off as false."""
-
-    OFF = "Off"
-    OBSERVE = "Observe"
-    ROLLBACK = "Rollback"
-    RAMP = "Ramp"
 
 
 class Canary(Shape):
