@@ -1,18 +1,21 @@
-"""The Detector protocol: what a detector is given and what it must keep to.
+"""The Detector and Forecaster protocols: what each is given and what it must keep to.
 
-Promises of an implementation (held by `conformance.check_detector`): it judges the newest value by what came before,
-never by what came later; it answers `Abstention` where data are bad or missing; the same input gives the same answer;
-and all that it remembers is in the state it returns, which is JSON.
+Promises of an implementation (held by `conformance.check_detector` and `check_forecaster`): it judges the newest value
+by what came before, never by what came later; it answers `Abstention` where data are bad or missing; the same input
+gives the same answer; and all that a detector remembers is in the state it returns, which is JSON. A forecaster
+remembers nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol, TypeAlias
 
 from pydantic import JsonValue
 
-from detectors.results import Abstention, Detection
+from detectors.results import Abstention, Detection, Forecast
 from detectors.series import Series
 
 State: TypeAlias = Mapping[str, JsonValue]
@@ -24,4 +27,24 @@ class Detector(Protocol):
 
     def detect(self, series: Series, state: State) -> tuple[Detection | Abstention, State]:
         """Judge the newest value. Changes neither argument; `state` is what the last call on this series returned."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """What is asked of a forecaster: a path of `steps` grid points, and a bound at `quantile` for the largest value
+    within `window`, rounded up to whole steps.
+    """
+
+    window: timedelta
+    quantile: float = 0.95
+    steps: int = 12
+    levels: tuple[float, ...] = (0.1, 0.5, 0.9)
+
+
+class Forecaster(Protocol):
+    """Says what a series will do next, and how sure that is."""
+
+    def forecast(self, series: Series, horizon: Horizon) -> Forecast | Abstention:
+        """Quantiles after the newest point of the series. Changes nothing that it is given."""
         ...
