@@ -1,0 +1,225 @@
+"""The report says what happened, no more: nothing observed is counted as done, nothing unjudged as a success."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from controller.core.events import Closed, Event
+from controller.core.report import Fate, Mark, Report, Way, report
+from controller.core.report_text import as_json, facts, groups, headline, message, render_markdown, render_text
+from controller.core.routes import Lifts, Reason, Route
+from remediations.plan import Outcome
+from tests.core import samples
+from tests.core.samples import DAY, Tale
+
+BEGIN, END = DAY - timedelta(days=6), DAY + timedelta(days=1)
+ONLY = Reason(Route.REFUSE, "observe", "the policy observes only", Lifts.NOBODY)
+
+
+def of(*tales: Tale, watched: int | None = None) -> Report:
+    """The week that holds these stories."""
+    streams = {
+        f"incident:INC-{number}": samples.renamed(tale, f"INC-{number}").events
+        for number, tale in enumerate(tales, start=1)
+    }
+    return report(streams, BEGIN, END, watched)
+
+
+def would(route: Route) -> Tale:
+    """Observed, and what the gate would have answered."""
+    return Tale().opened(observe_only=True).proposed().decided(Route.REFUSE, ONLY, would=route)
+
+
+def named(found: Report) -> dict[str, str]:
+    return dict(facts(found))
+
+
+@pytest.mark.parametrize(
+    ("tales", "said"),
+    [
+        pytest.param((), "Last week I saw nothing break.", id="empty week"),
+        pytest.param((would(Route.AUTO),) * 4, "Last week I would have acted 4 times.", id="observe only"),
+        pytest.param(
+            (would(Route.AUTO), would(Route.ASK), would(Route.ASK)),
+            "Last week I would have acted once and asked twice.",
+            id="some of it would have been asked",
+        ),
+        pytest.param((samples.observed(),), "Last week I would have asked once whether to act.", id="cold start"),
+        pytest.param(
+            (would(Route.REFUSE),),
+            "Last week I saw 1 incident and changed nothing.",
+            id="refused even so",
+        ),
+        pytest.param((samples.repaired(), samples.repaired()), "Last week I acted twice.", id="acted"),
+        pytest.param(
+            (samples.repaired(), would(Route.AUTO)), "Last week I acted once, and would have acted once.", id="both"
+        ),
+        pytest.param(
+            (samples.rejected(), samples.expired()), "Last week I asked twice and changed nothing.", id="asked in vain"
+        ),
+        pytest.param(
+            (samples.cleared(),),
+            "Last week I saw 1 incident and changed nothing.",
+            id="over by itself",
+        ),
+    ],
+)
+def test_the_first_sentence_says_what_was_done_and_what_would_have_been(tales: tuple[Tale, ...], said: str) -> None:
+    assert headline(of(*tales)) == said
+
+
+def test_in_observe_nothing_was_done_and_that_is_said() -> None:
+    found = of(would(Route.AUTO), samples.observed())
+
+    assert named(found)["Did"] == "nothing"
+    assert named(found)["Would have"] == "acted alone: 1 × rollback; asked first: 1 × rollback (only observed)"
+    assert found.of(Way.ALONE, Way.APPROVED) == ()
+    assert "Came of it" not in named(found)
+
+
+def test_who_said_yes_and_what_came_of_it_are_counted() -> None:
+    found = of(samples.repaired(), samples.undoable(), samples.harmful(), samples.ineffective(), samples.rejected())
+
+    assert named(found)["Did"] == "1 × new limit alone; 2 × rollback, 1 × new limit after a yes of mara"
+    assert named(found)["Asked"] == "4 questions: 3 approved by mara, 1 rejected by mara"
+    assert named(found)["Came of it"] == "2 helped, 1 without effect, 1 made it worse, 1 taken back"
+    assert named(found)["Left to people"] == "1 incident"
+
+
+def test_what_nobody_judged_yet_is_no_success() -> None:
+    (deed,) = of(samples.asked().answered().applied()).deeds
+
+    assert deed.outcome is None
+    assert named(of(samples.asked().answered().applied()))["Came of it"] == "1 not judged yet"
+
+
+def test_the_write_that_took_an_action_back_is_no_second_action() -> None:
+    (deed,) = of(samples.harmful()).deeds
+
+    assert (deed.way, deed.outcome, deed.undone) == (Way.ALONE, Outcome.HARMFUL, True)
+
+
+def test_one_plan_decided_again_and_again_is_counted_once() -> None:
+    tale = would(Route.ASK)
+    tale.decided(Route.REFUSE, ONLY, would=Route.AUTO, time="14:09:00").decided(
+        Route.REFUSE, ONLY, would=Route.ASK, time="14:12:00"
+    )
+
+    (deed,) = of(tale).deeds
+
+    assert deed.way is Way.WOULD_ACT
+
+
+@pytest.mark.parametrize(
+    ("make", "fate"),
+    [
+        (samples.asked, Fate.OPEN),
+        (samples.repaired, Fate.APPROVED),
+        (samples.rejected, Fate.REJECTED),
+        (samples.expired, Fate.EXPIRED),
+        (samples.superseded, Fate.VOID),
+    ],
+)
+def test_every_question_has_a_fate(make: Callable[[], Tale], fate: Fate) -> None:
+    assert [question.fate for question in of(make()).questions] == [fate]
+
+
+def moved(tale: Tale, by: timedelta) -> list[Event]:
+    return [replace(event, at=event.at + by) for event in tale.events]
+
+
+def test_what_happened_before_or_after_is_another_weeks() -> None:
+    week = timedelta(days=7)
+    streams = {
+        "incident:INC-1": moved(samples.repaired(), -week),
+        "incident:INC-2": moved(samples.repaired(), week),
+    }
+
+    assert report(streams, BEGIN, END).quiet
+    assert len(report(streams, BEGIN - week, END - week).deeds) == 1
+
+
+def test_a_past_week_reads_the_same_however_late_it_is_asked_for() -> None:
+    tale = samples.repaired()
+    streams = {"incident:INC-2041": tale.events}
+    middle = samples.at("14:06:00")
+    before = [event for event in tale.events if event.at < middle]
+
+    assert report(streams, BEGIN, middle) == report({"incident:INC-2041": before}, BEGIN, middle)
+
+
+def test_an_old_incident_that_only_ends_is_no_news() -> None:
+    tale = samples.cleared()
+    events = [
+        event if isinstance(event, Closed) else replace(event, at=event.at - 8 * timedelta(days=1))
+        for event in tale.events
+    ]
+
+    assert report({"incident:INC-1": events}, BEGIN, END).quiet
+
+
+def test_a_log_that_began_within_the_week_says_so() -> None:
+    assert named(of(samples.repaired()))["Period"] == (
+        "Sat 14 Nov 00:00 to Sat 21 Nov 00:00 UTC; the log begins Fri 20 Nov 14:00"
+    )
+
+
+def test_the_most_urgent_service_comes_first() -> None:
+    found = of(samples.harmful(), samples.repaired(), samples.expired())
+
+    assert [str(group.workload) for group in groups(found)] == ["shop/checkout", "shop/search"]
+    assert [line.mark for line in found.lines if line.workload == samples.SEARCH] == [Mark.BAD]
+
+
+def test_somebody_who_may_read_nothing_learns_nothing() -> None:
+    found = of(samples.repaired(), samples.rejected(), watched=7)
+
+    nothing = found.only(())
+    assert (nothing.deeds, nothing.questions, nothing.lines, nothing.watched) == ((), (), (), None)
+    assert found.only({"shop"}) == replace(found, watched=None)
+
+
+def test_a_bad_week_is_cut_for_the_chat_and_says_how_much_is_left_out() -> None:
+    found = of(*(samples.repaired() for _ in range(9)))
+    text = dict(message(found, "https://trimtab.test/report").facts)["shop/checkout"]
+
+    assert text.count("rolled back to v41") == 5
+    assert text.endswith("and 4 before that")
+    assert message(found, "https://trimtab.test/report").footer == "all of it: https://trimtab.test/report"
+    assert render_text(found).count("rolled back to v41") == 9
+
+
+def test_a_quiet_week_does_not_claim_more_than_was_seen() -> None:
+    found = of(watched=12)
+
+    assert found.quiet
+    assert "12 workloads watched. What cannot be seen is not in here" in render_text(found)
+    assert named(found)["Did"] == "nothing"
+    assert "12 workloads watched" in message(found).footer
+
+
+@pytest.mark.parametrize("name", samples.ALL)
+def test_every_story_becomes_one_line(name: str) -> None:
+    found = of(samples.ALL[name]())
+
+    (line,) = found.lines
+    assert line.text in render_text(found)
+    assert as_json(found)["incidents"] == 1
+
+
+def test_hostile_text_stays_text_in_markdown_and_terminal() -> None:
+    found = of(samples.hostile())
+
+    assert "<script>" not in render_markdown(found)
+    assert "\x1b" not in render_text(found)
+
+
+def test_the_numbers_for_programs_are_those_for_people() -> None:
+    found = as_json(of(samples.repaired(), samples.harmful(), would(Route.AUTO), would(Route.ASK)))
+
+    assert (found["acted"], found["acted_alone"]) == (2, 1)
+    assert (found["would_have_acted"], found["would_have_asked"]) == (1, 1)
+    assert found["questions"] == {"approved": 1, "rejected": 0, "expired": 0, "void": 0, "open": 0}
+    assert found["outcomes"]["Effective"] == 1
