@@ -48,3 +48,16 @@ class Forecaster(Protocol):
     def forecast(self, series: Series, horizon: Horizon) -> Forecast | Abstention:
         """Quantiles after the newest point of the series. Changes nothing that it is given."""
         ...
+
+
+class Judge(Protocol):
+    """Holds a new version against the old one, valid at every look (held by `conformance.check_judge`).
+
+    Promises of an implementation: a version no worse than the old one is rolled back, at any look, with chance at
+    most `alpha`; bad, missing or silent data are `CannotKnow`, never a verdict; the same evidence gives the same
+    answer.
+    """
+
+    def judge(self, evidence: Evidence, alpha: float) -> Verdict:
+        """The verdict on everything counted up to the newest look. Changes nothing it is given."""
+        ...
