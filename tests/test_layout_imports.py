@@ -18,6 +18,8 @@ VIOLATIONS = {
     "adapters": ("controller/adapters/planted.py", "import controller.adapters.other_planted"),
     "composition": ("controller/runtime/planted.py", "import controller.adapters.other_planted"),
     "loops": ("controller/loops/planted.py", "import controller.app"),
+    "lab": ("controller/lab/planted.py", "import controller.adapters.other_planted"),
+    "imagined": ("controller/loops/planted.py", "import controller.lab.apiserver"),
     "pure": ("controller/core/planted.py", "import time"),
     "kubernetes": ("controller/runtime/planted.py", "import kubernetes.aio"),
     "prometheus": ("controller/adapters/planted.py", "import prometheus_api_client"),

@@ -19,7 +19,6 @@ from controller.adapters.memory.clock import VirtualClock
 from controller.adapters.memory.leases import MemoryLease, MemoryLeases
 from controller.adapters.memory.metrics import MemoryMetrics
 from controller.adapters.memory.notify import MemoryNotify
-from controller.adapters.memory.objects import MemoryObjects
 from controller.adapters.memory.resources import MemoryResources
 from controller.adapters.memory.store import MemoryStore
 from controller.adapters.memory.watch import MemoryWatch
@@ -30,6 +29,7 @@ from controller.core.incident import Incident
 from controller.core.presets import PRESETS
 from controller.core.reading import Trust
 from controller.kinds import DEPLOYMENTS, NAMESPACES, PODS, REPLICA_SETS, WORKLOADS
+from controller.lab.apiserver import MemoryObjects
 from controller.loops.incidents import Incidents
 from controller.observe.fleet import Grid
 from controller.ports import Commit, Listed, Metrics, Person

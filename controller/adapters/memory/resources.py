@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from controller.adapters.memory.objects import MemoryObjects
 from controller.errors import NotOurs
+from controller.lab.apiserver import MemoryObjects
 from controller.ports import ResourceKind
 
 GROUP = "trimtab.dev"

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import assert_never
 
-from controller.adapters.memory.objects import Back, Heard, MemoryObjects
 from controller.errors import TrimtabError
+from controller.lab.apiserver import Back, Heard, MemoryObjects
 from controller.ports import Changed, Deleted, ResourceKind, Suspect, WatchEvent
 
 
@@ -19,7 +19,8 @@ class MemoryWatch:
 
     async def stream(self, kind: ResourceKind, namespace: str | None = None) -> AsyncIterator[WatchEvent]:
         """Never ends by itself. After a `Suspect` nothing is said until the server is back, then a full `Listed`."""
-        with self._objects.followed(kind) as heard:
+        heard: asyncio.Queue[Heard] = asyncio.Queue()
+        with self._objects.followed(kind, heard.put_nowait):
             while True:
                 try:
                     yield self._objects.listed(kind, namespace)

@@ -7,9 +7,9 @@ import pytest
 
 from controller.adapters.memory.access import Grant, MemoryAccess
 from controller.adapters.memory.leases import MemoryLease, MemoryLeases
-from controller.adapters.memory.objects import MemoryObjects
 from controller.adapters.memory.resources import MemoryResources
 from controller.adapters.memory.watch import MemoryWatch
+from controller.lab.apiserver import MemoryObjects
 from controller.ports import Person
 from tests.contracts import access_contract, leases_contract, resources_contract, watch_contract
 

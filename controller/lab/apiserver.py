@@ -1,15 +1,14 @@
 """Objects in memory, as an API server keeps them: versions, generations, uids, and everyone who follows.
 
 Ships for the lab and for tests; `MemoryResources` and `MemoryWatch` are two doors to one `MemoryObjects`. Keeps no
-schema: what a CRD would refuse is accepted. Trouble is set and taken back by `fail` and `recover`. Belongs to one event
-loop.
+schema: what a CRD would refuse is accepted. Trouble is set and taken back by `fail` and `recover`. Belongs to one
+thread; followers are told by calls, in order.
 """
 
 from __future__ import annotations
 
-import asyncio
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -39,7 +38,7 @@ class MemoryObjects:
     def __init__(self) -> None:
         self.unserved: set[ResourceKind] = set()
         self._objects: dict[ResourceKind, dict[Key, dict[str, Any]]] = {}
-        self._followers: dict[ResourceKind, list[asyncio.Queue[Heard]]] = {}
+        self._followers: dict[ResourceKind, list[Callable[[Heard], None]]] = {}
         self._version = 0
         self._trouble = ""
 
@@ -72,6 +71,13 @@ class MemoryObjects:
         made["metadata"] |= {"uid": f"uid-{self._version + 1}", "generation": 1}
         return self._stored(kind, key, made)
 
+    def put(self, kind: ResourceKind, object: Mapping[str, Any]) -> str:
+        """Store a whole object as its own controller made it, uid and generation included; its new resourceVersion."""
+        metadata = object["metadata"]
+        key = (metadata.get("namespace") or "", metadata["name"])
+        made = {"apiVersion": kind.api_version, "kind": kind.kind, **object, "metadata": dict(metadata)}
+        return str(self._stored(kind, key, made)["metadata"]["resourceVersion"])
+
     def merge(
         self, kind: ResourceKind, namespace: str | None, name: str, patch: Mapping[str, Any]
     ) -> Mapping[str, Any] | None:
@@ -99,14 +105,13 @@ class MemoryObjects:
             self._tell(kind, Deleted(gone))
 
     @contextmanager
-    def followed(self, kind: ResourceKind) -> Iterator[asyncio.Queue[Heard]]:
-        """A queue of what happens to a kind from now on."""
-        queue: asyncio.Queue[Heard] = asyncio.Queue()
-        self._followers.setdefault(kind, []).append(queue)
+    def followed(self, kind: ResourceKind, hear: Callable[[Heard], None]) -> Iterator[None]:
+        """`hear` is told what happens to a kind from now on."""
+        self._followers.setdefault(kind, []).append(hear)
         try:
-            yield queue
+            yield
         finally:
-            self._followers[kind].remove(queue)
+            self._followers[kind].remove(hear)
 
     def _of(self, kind: ResourceKind) -> dict[Key, dict[str, Any]]:
         if self._trouble:
@@ -123,8 +128,8 @@ class MemoryObjects:
         return copy.deepcopy(object)
 
     def _tell(self, kind: ResourceKind, heard: Heard) -> None:
-        for queue in self._followers.get(kind, ()):
-            queue.put_nowait(heard)
+        for hear in tuple(self._followers.get(kind, ())):
+            hear(heard)
 
     def _tell_all(self, heard: Heard) -> None:
         for kind in self._followers:
