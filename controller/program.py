@@ -97,7 +97,7 @@ class Program:
     def __init__(self, settings: Settings, parts: Parts) -> None:
         self.settings, self.parts = settings, parts
         self.identity = settings.identity or socket.gethostname()
-        self.queue: KeyedQueue[Workload] = KeyedQueue()
+        self.queue: KeyedQueue[Workload] = KeyedQueue(parts.clock)
         self.leadership = Leadership(parts.store)
         self.history = History()
         self.journal = Journal(parts.store, lambda: self.leadership.epoch, self.history)
@@ -138,6 +138,7 @@ class Program:
         self.election: Election | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._background: set[asyncio.Task[None]] = set()
+        self._pausing: set[asyncio.Task[Any] | None] = set()
         self._heard: set[tuple[str, str, str]] = set()
         self._turn = asyncio.Lock()
         self._stopping: asyncio.Task[None] | None = None
@@ -158,7 +159,6 @@ class Program:
                 self.cache.shelf(kind).expect(namespace)
                 self._spawn(self.cache.follow(self.parts.watch, kind, namespace), f"watch-{kind.plural}")
         self._spawn(self.pulse.beat(), "pulse")
-        self._spawn(self._answers(), "answers")
         if self.parts.chat is not None:
             self._spawn(self._chat(), "chat")
         terms = Terms(self.identity, self.settings.lease_seconds, self.settings.renew_seconds)
@@ -167,6 +167,7 @@ class Program:
         )
         self.election.start()
         clock, round_ = self.parts.clock, timedelta(seconds=self.settings.round_seconds)
+        clock.every("answers", FOLLOW, self._answers)
         clock.every("round", round_, self._leading(self._round))
         clock.every("publish", FOLLOW, self._leading(self.publisher.deliver))
         clock.every("statuses", round_, self._leading(self.statuses.round))
@@ -214,7 +215,7 @@ class Program:
                 except TrimtabError as error:
                     log.warning("cannot lead yet", error=str(error))
                     self.leadership.drop()
-                    await asyncio.sleep(wait)
+                    await self._pause(wait)
                     wait = min(30.0, 2 * wait)
                 else:
                     return
@@ -318,7 +319,7 @@ class Program:
                 await work()
             except Retriable as error:
                 log.warning("answer not taken in yet", error=str(error))
-                await asyncio.sleep(wait)
+                await self._pause(wait)
                 wait = min(30.0, 2 * wait)
             else:
                 return
@@ -332,17 +333,35 @@ class Program:
         """Read the log on, on every replica; the leader wakes the workloads whose incidents grew, whoever recorded
         it.
         """
+        try:
+            grown = await self.journal.catch_up()
+        except TrimtabError as error:
+            log.warning("log not read", error=str(error))
+            return
+        for stream in grown if self.leadership.epoch is not None else ():
+            opened = self.history.opened(stream)
+            if opened is not None:
+                self.queue.add(opened.workload)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait on the clock before trying again; whoever does is quiet meanwhile."""
+        task = asyncio.current_task()
+        self._pausing.add(task)
+        try:
+            await self.parts.clock.sleep(timedelta(seconds=seconds))
+        finally:
+            self._pausing.discard(task)
+
+    async def quiet(self) -> None:
+        """Wait until nothing is under way but what waits on the clock: no workload is looked at or due, no answer is
+        being taken in. Jobs are the clock's own, watches the cluster's.
+        """
         while True:
-            await asyncio.sleep(FOLLOW.total_seconds())
-            try:
-                grown = await self.journal.catch_up()
-            except TrimtabError as error:
-                log.warning("log not read", error=str(error))
-                continue
-            for stream in grown if self.leadership.epoch is not None else ():
-                opened = self.history.opened(stream)
-                if opened is not None:
-                    self.queue.add(opened.workload)
+            await self.queue.drained()
+            busy = self._background - self._pausing
+            if not busy:
+                return
+            await asyncio.wait(busy)
 
     def alerted(self, alerts: Iterable[Alert]) -> None:
         """Alerts by webhook."""
@@ -416,7 +435,7 @@ class Program:
             except TrimtabError as error:
                 self.chat_trouble = str(error)
                 log.warning("chat not connected", error=str(error))
-                await asyncio.sleep(wait)
+                await self._pause(wait)
                 wait = min(60.0, 2 * wait)
             else:
                 self.chat_trouble = ""
