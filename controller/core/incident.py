@@ -89,14 +89,13 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A plan of which at least one write is in."""
+    """A plan whose write is in."""
 
     runbook: str
     step: int
     plan: Plan
     applied_at: datetime
     before: Mapping[str, JsonValue]
-    writes: int = 1
     held: bool | None = None
     held_since: datetime | None = None
     worse_since: datetime | None = None
@@ -312,8 +311,6 @@ def _applied(incident: Incident, intent: Intent, event: Applied) -> Action | Non
     action, proposal = incident.action, incident.proposal
     if proposal is None:
         return action
-    if action is not None and action.plan.digest == intent.digest:
-        return replace(action, applied_at=event.at, writes=action.writes + 1)
     return Action(proposal.runbook, proposal.step, proposal.plan, event.at, intent.before or incident.evidence)
 
 

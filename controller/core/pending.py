@@ -48,10 +48,9 @@ class Escalate:
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """Carry out one step of the current plan."""
+    """Carry out the current plan."""
 
     digest: str
-    step: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,27 +92,13 @@ def pending(incident: Incident, now: datetime) -> tuple[Command, ...]:
     if incident.closed is not None:
         return ()
     if incident.verifying and incident.action is not None:
-        following = _next_step(incident)
-        return (following,) if following is not None else (Verify(incident.action.plan.digest),)
+        return (Verify(incident.action.plan.digest),)
     return (*_question(incident.question, now), *_harm(incident), *_nothing(incident, now), *_decided(incident, now))
 
 
 def _revert(incident: Incident) -> Revert | None:
     action = incident.action
     return Revert(action.plan.digest, action.undo_asked_by) if action is not None and incident.to_undo else None
-
-
-def _next_step(incident: Incident) -> Apply | None:
-    """A plan of several writes goes on until all are in."""
-    action, decision = incident.action, incident.decision
-    if (
-        action is None
-        or action.writes >= len(action.plan.steps)
-        or decision is None
-        or decision.route is not Route.AUTO
-    ):
-        return None
-    return Apply(action.plan.digest, action.writes)
 
 
 def _question(question: Question | None, now: datetime) -> Iterator[Command]:
@@ -157,7 +142,7 @@ def _decided(incident: Incident, now: datetime) -> Iterator[Command]:
         return
     match decision.route:
         case Route.AUTO:
-            yield Apply(decision.digest, 0)
+            yield Apply(decision.digest)
         case Route.ASK:
             other = question is None or question.digest != decision.digest
             if question is None or other or question.over not in ("", "expired") or _too_late(question, now):

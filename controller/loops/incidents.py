@@ -58,8 +58,8 @@ class Incidents:
         match command:
             case commands.Settle():
                 return await self.executor.settle(incident, seen, policy)
-            case commands.Apply(_, step):
-                return await self.executor.apply(incident, step, seen, policy)
+            case commands.Apply():
+                return await self.executor.apply(incident, seen, policy)
             case commands.Revert(_, by):
                 return await self.executor.revert(incident, by, seen, policy)
             case commands.Verify():

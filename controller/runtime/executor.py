@@ -55,17 +55,17 @@ class Executor:
     rooms: Rooms
     epoch: Callable[[], int]
 
-    async def apply(self, incident: Incident, step: int, seen: Seen, policy: Policy) -> Incident:
-        """Commit to one step of the current plan with its budget, then carry it out."""
+    async def apply(self, incident: Incident, seen: Seen, policy: Policy) -> Incident:
+        """Commit to the current plan with its budget, then carry it out."""
         proposal, now = incident.proposal, self.rooms.clock.now()
         if proposal is None:
             return incident
         digest = proposal.plan.digest
-        key = f"{incident.id}/{digest}/{step}"
+        key = f"{incident.id}/{digest}/0"
         approved = incident.approved
         by, before = approved.by if approved else "", plain(seen.evidence)
-        intended = Intended(now, key, digest, step, 1, self.epoch(), by=by, before=before)
-        reserve = () if step else reservations(incident, key, policy)
+        intended = Intended(now, key, digest, 0, 1, self.epoch(), by=by, before=before)
+        reserve = reservations(incident, key, policy)
         try:
             incident = await self.rooms.journal.record(incident, (intended,), now, reserve=reserve)
         except BudgetSpent as full:

@@ -179,12 +179,12 @@ REFUSALS: list[tuple[str, Callable[[], Tale], Callable[[Tale], Event], str]] = [
         lambda t: intended(t, digest="0" * 16),
         "another write is not settled yet",
     ),
-    ("s20: the same step again", acting, intended, "step 1 is not the next one"),
+    ("s20: the same step again", acting, intended, "that plan was carried out already"),
     (
-        "a step out of turn",
+        "a second step",
         lambda: proposing().decided(Route.AUTO),
         lambda t: intended(t, 1),
-        "step 2 is not the next one",
+        "a plan is one write",
     ),
     (
         "an undo before anything was done",

@@ -127,9 +127,9 @@ class Interleavings(RuleBasedStateMachine):
         incident = self.incident
         for command in pending(incident, self.now)[:1]:
             match command:
-                case Apply(digest, step):
+                case Apply(digest):
                     self.attempts += 1
-                    self.put(Intended(self.now, f"INC-1/{self.attempts}", digest, step, self.attempts, epoch=1))
+                    self.put(Intended(self.now, f"INC-1/{self.attempts}", digest, 0, self.attempts, epoch=1))
                 case Revert(digest, by):
                     self.attempts += 1
                     key = f"INC-1/{self.attempts}"
