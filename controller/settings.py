@@ -24,6 +24,14 @@ def _comma(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _off(value: Any) -> Any:
+    """YAML reads a bare `off` as false."""
+    return "off" if value is False else value
+
+
+Weekday = Annotated[
+    Literal["off", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"], BeforeValidator(_off)
+]
 Names = Annotated[list[str], NoDecode, BeforeValidator(_comma)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
@@ -131,6 +139,10 @@ class Settings(BaseSettings):
         description="PagerDuty Events v2; needs secret `pagerduty/key`.",
     )
     public_url: str = Field(default="", description="Where people reach the page; used in links.")
+    report_weekday: Weekday = Field(
+        default="Monday", description="Day of the weekly report in the channel for questions, or `off`."
+    )
+    report_hour: int = Field(default=8, ge=0, le=23, description="Hour of the weekly report, UTC.")
 
     http_host: str = Field(default="127.0.0.1", description="Address the page listens on.")
     http_port: int = Field(default=8080, ge=0, le=65_535, description="Port of the page, probes and metrics.")

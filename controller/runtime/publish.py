@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
@@ -39,6 +39,8 @@ from controller.journal import stream_of
 from controller.observe.rooms import Rooms
 from controller.ports import Chat, Commit, Committed, Notice, Notify, OutboxRow, Posted, Stored
 from controller.runtime import shown
+from controller.runtime.weekly import KIND as REPORT
+from controller.runtime.weekly import Weekly
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +57,11 @@ class Publisher:
     notifiers: tuple[Notify, ...] = ()
     link: str = ""
     missing_kinds: set[str] = field(default_factory=set)
+
+    @property
+    def weekly(self) -> Weekly:
+        """The weekly report, told where questions are asked."""
+        return Weekly(self.rooms, self.chat, self.channel, self.link)
 
     async def deliver(self) -> None:
         """Everything that is due, once."""
@@ -73,6 +80,9 @@ class Publisher:
             await store.postpone(row.id, now + pause)
 
     async def _tell(self, row: OutboxRow) -> None:
+        if row.kind == REPORT:
+            await self.weekly.tell(datetime.fromisoformat(row.body["end"]))
+            return
         incident = row.body.get("incident", row.key)
         stored = await self.rooms.journal.store.read(stream_of(str(incident)))
         folded = fold((item.number, item.event) for item in stored)

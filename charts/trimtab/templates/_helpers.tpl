@@ -135,6 +135,10 @@ database: {{ . }}
   value: {{ .Values.prometheus.scrapeInterval | quote }}
 - name: TRIMTAB_SLACK_CHANNEL
   value: {{ .Values.slack.channel | quote }}
+- name: TRIMTAB_REPORT_WEEKDAY
+  value: {{ .Values.slack.report.weekday | quote }}
+- name: TRIMTAB_REPORT_HOUR
+  value: {{ .Values.slack.report.hour | quote }}
 - name: TRIMTAB_WEBHOOK_URL
   value: {{ .Values.notify.webhook.url | quote }}
 - name: TRIMTAB_PUBLIC_URL

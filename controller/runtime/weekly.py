@@ -1,0 +1,102 @@
+"""The weekly report: when one is due, and telling it once.
+
+Promises one report for each week, whoever leads and however often the program starts: that it is to be told is an
+event of the log with its row in the outbox, and where it was posted is another. A week in which the log did not exist
+has no report; one that fell due while nothing ran is told late, with its own dates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from controller.core.events import Event, Noted
+from controller.core.report import Report, report
+from controller.core.report_text import WEEK, key, message
+from controller.observe.rooms import Rooms
+from controller.ports import Chat, Commit, Committed, OutboxRow, Store
+
+log = structlog.get_logger(__name__)
+
+STREAM = "reports"
+KIND = "report"
+DUE, POSTED = "due", "posted"
+"""Codes of the notes in the stream: a report was to be told, and stands in the chat."""
+OFTEN = timedelta(minutes=5)
+"""How often it is looked at whether one is due."""
+TOLD = ("incident:", "floor:", "rollout:")
+"""Streams that a report is about."""
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def fell_due(now: datetime, weekday: str, hour: int) -> datetime | None:
+    """The last moment at or before `now` at which a report was due; None when there is none (`off`)."""
+    if weekday not in WEEKDAYS:
+        return None
+    now = now.astimezone(UTC)
+    day = now.replace(hour=hour, minute=0, second=0, microsecond=0)
+    day -= timedelta(days=(day.weekday() - WEEKDAYS.index(weekday)) % 7)
+    return day if day <= now else day - WEEK
+
+
+async def streams_of(store: Store) -> Mapping[str, Sequence[Event]]:
+    """Everything a report is about, and when the log began."""
+    found: dict[str, Sequence[Event]] = {"first": [item.event for item in await store.follow(0, 1)]}
+    for prefix in TOLD:
+        for name in await store.streams(prefix):
+            found[name] = [item.event for item in await store.read(name)]
+    return found
+
+
+@dataclass(slots=True)
+class Weekly:
+    """Tells the report of the week, on the day the settings name. `chat` None: nobody is told."""
+
+    rooms: Rooms
+    chat: Chat | None
+    channel: str
+    link: str = ""
+
+    async def round(self) -> None:
+        """Put the report that is due into the outbox, once."""
+        settings, now, store = self.rooms.settings, self.rooms.clock.now(), self.rooms.journal.store
+        end = fell_due(now, settings.report_weekday, settings.report_hour)
+        if self.chat is None or end is None:
+            return
+        stored = await store.read(STREAM)
+        if any(isinstance(item.event, Noted) and item.event.text == key(end) for item in stored):
+            return
+        first = await store.follow(0, 1)
+        if not first or first[0].event.at >= end:
+            return
+        commit = Commit(
+            stream=STREAM,
+            expected=stored[-1].number if stored else 0,
+            events=(Noted(now, DUE, key(end)),),
+            epoch=self.rooms.journal.epoch(),
+            outbox=(OutboxRow(KIND, key(end), {"end": end.isoformat()}),),
+        )
+        if isinstance(await store.commit(commit, now), Committed):
+            log.info("report due", report=key(end))
+
+    async def tell(self, end: datetime) -> None:
+        """Post the report that ends then, unless it stands in the chat already. Raises ChatUnavailable."""
+        store, now = self.rooms.journal.store, self.rooms.clock.now()
+        stored = await store.read(STREAM)
+        posted = f"{key(end)} "
+        notes = [item.event for item in stored if isinstance(item.event, Noted) and item.event.code == POSTED]
+        if self.chat is None or any(note.text.startswith(posted) for note in notes):
+            return
+        made = await self.made(end)
+        at = await self.chat.post(self.channel, message(made, f"{self.link}/report" if self.link else ""))
+        noted = Noted(now, POSTED, f"{posted}{at.channel} {at.ts}")
+        last = stored[-1].number if stored else 0
+        await store.commit(Commit(STREAM, last, (noted,), self.rooms.journal.epoch()), now)
+
+    async def made(self, end: datetime, lasting: timedelta = WEEK) -> Report:
+        """The report on the stretch that ends then."""
+        watched = len(self.rooms.sight.known().workloads)
+        return report(await streams_of(self.rooms.journal.store), end - lasting, end, watched)
