@@ -48,6 +48,7 @@ from controller.ports import (
     Store,
     Watch,
 )
+from controller.runtime import weekly
 from controller.runtime.answers import Door, Reply
 from controller.runtime.executor import Executor
 from controller.runtime.lag import Pulse
@@ -171,6 +172,7 @@ class Program:
         clock.every("round", round_, self._leading(self._round))
         clock.every("publish", FOLLOW, self._leading(self.publisher.deliver))
         clock.every("statuses", round_, self._leading(self.statuses.round))
+        clock.every("report", weekly.OFTEN, self._leading(self.publisher.weekly.round))
         clock.every("surroundings", timedelta(minutes=1), self.surroundings.refresh)
         clock.every("head", timedelta(minutes=5), self._leading(self._head))
         clock.every("mirror", timedelta(seconds=self.settings.renew_seconds), self._leading(self._mirror))
