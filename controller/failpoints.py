@@ -30,6 +30,7 @@ from controller.errors import BadSettings, TrimtabError
 CALLS: tuple[str, ...] = (
     "cluster.apply",
     "cluster.fence",
+    "cluster.release",
     "leases.create",
     "leases.replace",
     "resources.create",

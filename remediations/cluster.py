@@ -77,9 +77,13 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Somebody wrote in between (409): read and decide again."""
+    """Somebody wrote in between (409): read and decide again.
+
+    `owners` are the field managers whose fields an unforced step wanted otherwise; trying again does not help then.
+    """
 
     message: str
+    owners: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,18 @@ class Cluster(Protocol):
         ...
 
     async def apply(self, step: Step, resource_version: str, *, dry_run: bool = False) -> ApplyResult:
-        """Send one step as one JSON Patch locked by uid and resourceVersion."""
+        """Send one step locked by uid and resourceVersion: as one JSON Patch, or as one server-side apply when it is
+        `holding`. Never makes an object that is not there.
+        """
+        ...
+
+    async def release(self, step: Step, resource_version: str, *, dry_run: bool = False) -> ApplyResult:
+        """Give up what a step held. `step` is its undo (`reverse_of`), with the same `holding`.
+
+        Each value is restored only where ours still stands (`step.prior`), and no entry of trimtab is left in
+        `managedFields`, so that the owner's next unforced apply goes through. Two writes, the first locked by
+        `resource_version`; safe to repeat after a crash between them, also when nothing is left to restore.
+        """
         ...
 
     async def fence(self, workload: Workload, uid: str, epoch: int) -> ApplyResult:

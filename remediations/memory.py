@@ -30,6 +30,8 @@ from remediations.cluster import (
     Unreadable,
     World,
 )
+from remediations.fields import OURS, Taken, applied_by, entries_without_ours, restoring
+from remediations.fields import written as written_by
 from remediations.ground import FENCE, fence_over
 from remediations.plan import PatchOp, Step
 from remediations.pointer import BadPatch, applied, pointer_to, same, with_parents
@@ -37,6 +39,7 @@ from remediations.simulation import Stored, stamp
 from remediations.templates import current_replica_set
 
 _LONGEST_ROLLOUT = 1000
+_HPA = "HorizontalPodAutoscaler"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ Fault: TypeAlias = Refusing | Losing | Busy | Intruding
 class Effect:
     """One write that came through, as the audit log would show it. A fence is counted apart."""
 
-    kind: Literal["step", "fence"]
+    kind: Literal["step", "fence", "release"]
     workload: Workload
     patch: tuple[PatchOp, ...]
     resource_version: str
@@ -97,7 +100,7 @@ class MemoryCluster:
 
     # what happens to the cluster from outside
 
-    def create(self, manifest: Object, pods: Iterable[Object] = ()) -> Workload:
+    def create(self, manifest: Object, pods: Iterable[Object] = (), manager: str = "kubectl") -> Workload:
         """Create an object as a user would; `pods` are for kinds that are not played."""
         made: dict[str, Any] = as_json(manifest)
         metadata = made["metadata"]
@@ -107,14 +110,26 @@ class MemoryCluster:
         metadata.update(
             uid=self._new_uid(), generation=1, resourceVersion=self._next(), creationTimestamp=stamp(self._now())
         )
+        if workload.kind == _HPA:
+            del metadata["generation"]
+            bare = {**made, "metadata": {"name": metadata["name"]}, "spec": {}}
+            made = written_by(bare, made, manager, self._now())
         self._stored[workload] = Stored(made, self._now(), pods=[copy.deepcopy(dict(pod)) for pod in pods])
         self._played(workload)
         return workload
 
-    def change(self, workload: Workload, *patch: PatchOp) -> None:
+    def change(self, workload: Workload, *patch: PatchOp, manager: str = "kubectl") -> None:
         """Write as somebody else would: not an effect of ours; raises `BadPatch`."""
         stored = self._stored[workload]
-        self._write(workload, applied(stored.object, with_parents(stored.object, patch)))
+        self._write(workload, applied(stored.object, with_parents(stored.object, patch)), manager)
+
+    def claim(self, workload: Workload, *patch: PatchOp, manager: str = "kubectl", force: bool = False) -> Taken | None:
+        """Apply server-side as somebody else would; what stood against it, None when it went through."""
+        after = applied_by(self._stored[workload].object, patch, manager, self._now(), force=force)
+        if isinstance(after, Taken):
+            return after
+        self._write(workload, after)
+        return None
 
     def delete(self, workload: Workload) -> None:
         """Delete an object with all it controls."""
@@ -168,6 +183,11 @@ class MemoryCluster:
         return tuple(effect for effect in self._log if effect.kind == "step")
 
     @property
+    def releases(self) -> tuple[Effect, ...]:
+        """What was given back, oldest first: values restored and fields no longer owned are a release each."""
+        return tuple(effect for effect in self._log if effect.kind == "release")
+
+    @property
     def fences(self) -> tuple[Effect, ...]:
         """Fences that came through, oldest first."""
         return tuple(effect for effect in self._log if effect.kind == "fence")
@@ -188,6 +208,14 @@ class MemoryCluster:
 
     async def apply(self, step: Step, resource_version: str, *, dry_run: bool = False) -> ApplyResult:
         """One step, locked by uid and resourceVersion."""
+        return self._befallen(step, dry_run, lambda: self._apply(step, resource_version, dry_run=dry_run))
+
+    async def release(self, step: Step, resource_version: str, *, dry_run: bool = False) -> ApplyResult:
+        """Values back where ours stand, and nothing of ours in `managedFields`."""
+        return self._befallen(step, dry_run, lambda: self._release(step, resource_version, dry_run=dry_run))
+
+    def _befallen(self, step: Step, dry_run: bool, write: Callable[[], ApplyResult]) -> ApplyResult:
+        """One write with the fault that waits for it."""
         fault = self._faults.popleft() if self._faults and not dry_run else None
         match fault:
             case Refusing(code, message):
@@ -200,7 +228,7 @@ class MemoryCluster:
                 self._intrude(step.workload)
             case Losing() | None:
                 pass
-        result = self._apply(step, resource_version, dry_run=dry_run)
+        result = write()
         return Unknown("no answer: the connection broke off") if isinstance(fault, Losing) else result
 
     async def fence(self, workload: Workload, uid: str, epoch: int) -> ApplyResult:
@@ -218,13 +246,52 @@ class MemoryCluster:
     # inside
 
     def _apply(self, step: Step, resource_version: str, *, dry_run: bool) -> ApplyResult:
+        stored = self._locked(step, resource_version)
+        if not isinstance(stored, Stored):
+            return stored
+        if step.holding is None:
+            return self._commit("step", step.workload, step.patch, dry_run=dry_run)
+        if any(op.op == "remove" for op in step.patch):
+            return Refused("Invalid", "what is held is given back by a release, not by another apply")
+        holding = step.holding
+        after = applied_by(stored.object, step.patch, holding.manager, self._now(), force=holding.force)
+        if isinstance(after, Taken):
+            return Conflict(f"{after.pointer} belongs to {', '.join(after.owners)}", after.owners)
+        return self._keep("step", step, after, dry_run=dry_run)
+
+    def _release(self, step: Step, resource_version: str, *, dry_run: bool) -> ApplyResult:
+        stored = self._locked(step, resource_version)
+        if not isinstance(stored, Stored):
+            return stored
+        after = applied(stored.object, restoring(stored.object, step.patch, step.prior))
+        after = written_by(stored.object, after, OURS, self._now())
+        others = entries_without_ours(after)
+        if others is not None:
+            after["metadata"]["managedFields"] = others
+        return self._keep("release", step, after, dry_run=dry_run)
+
+    def _keep(
+        self, kind: Literal["step", "release"], step: Step, after: dict[str, Any], *, dry_run: bool
+    ) -> ApplyResult:
+        before = self._stored[step.workload].object["metadata"]["resourceVersion"]
+        spec = after["spec"]
+        if step.workload.kind == _HPA and spec.get("minReplicas", 1) > spec["maxReplicas"]:
+            return Refused("Invalid", "spec.maxReplicas: must be greater than or equal to `minReplicas`")
+        if dry_run:
+            return Applied(before)
+        version = self._write(step.workload, after)
+        if version is not None:
+            self._log.append(Effect(kind, step.workload, step.patch, version))
+        return Applied(version or before)
+
+    def _locked(self, step: Step, resource_version: str) -> Stored | Gone | Conflict:
         stored = self._stored.get(step.workload)
         if stored is None or stored.object["metadata"]["uid"] != step.uid:
             return Gone(f"{step.workload.key} with uid {step.uid} is not there")
         current = stored.object["metadata"]["resourceVersion"]
         if current != resource_version:
             return Conflict(f"written in between: {resource_version} is now {current}")
-        return self._commit("step", step.workload, step.patch, dry_run=dry_run)
+        return stored
 
     def _commit(
         self, kind: Literal["step", "fence"], workload: Workload, patch: tuple[PatchOp, ...], *, dry_run: bool
@@ -238,18 +305,24 @@ class MemoryCluster:
             return Refused("Invalid", "the selector does not match the labels of the template")
         if dry_run:
             return Applied(before["metadata"]["resourceVersion"])
-        written = self._write(workload, after)
+        written = self._write(workload, after, OURS)
         if written is not None:
             self._log.append(Effect(kind, workload, patch, written))
         return Applied(written or before["metadata"]["resourceVersion"])
 
-    def _write(self, workload: Workload, after: dict[str, Any]) -> str | None:
-        """Store a changed object, raising its versions, and answer its resourceVersion; None when nothing changed."""
+    def _write(self, workload: Workload, after: dict[str, Any], manager: str = "") -> str | None:
+        """Store a changed object, raising its versions, and answer its resourceVersion; None when nothing changed.
+
+        `manager` is who wrote plainly, where that is kept.
+        """
         stored = self._stored[workload]
         if same(stored.object, after):
             return None
-        generation = stored.object["metadata"]["generation"]
-        after["metadata"]["generation"] = generation + _raises_generation(stored.object, after)
+        if manager and "managedFields" in stored.object["metadata"]:
+            after = written_by(stored.object, after, manager, self._now())
+        generation = stored.object["metadata"].get("generation")
+        if generation is not None:
+            after["metadata"]["generation"] = generation + _raises_generation(stored.object, after)
         after["metadata"]["resourceVersion"] = version = self._next()
         stored.object = after
         self._played(workload)
@@ -274,7 +347,8 @@ class MemoryCluster:
 
     def _world(self, workload: Workload) -> World:
         stored = self._stored[workload]
-        labels = (stored.object["spec"]["template"].get("metadata") or {}).get("labels") or {}
+        template = stored.object["spec"].get("template") or {}
+        labels = (template.get("metadata") or {}).get("labels") or {}
         budgets = [b for b in self._budgets if b["metadata"]["namespace"] == workload.namespace and _matches(b, labels)]
         return World(
             workload=workload,
@@ -283,9 +357,19 @@ class MemoryCluster:
             replica_sets=tuple(copy.deepcopy(stored.replica_sets)),
             pods=tuple(copy.deepcopy(stored.pods)),
             budgets=tuple(copy.deepcopy(budgets)),
-            autoscaler=copy.deepcopy(self._autoscalers.get(workload)),
+            autoscaler=copy.deepcopy(self._autoscalers.get(workload) or self._scaling(workload)),
             healthy=tuple(self._healthy.get(workload, ())),
         )
+
+    def _scaling(self, workload: Workload) -> Object | None:
+        """The stored autoscaler that targets the workload."""
+        named = {"kind": workload.kind, "name": workload.name}
+        for other, stored in self._stored.items():
+            if other.kind == _HPA and other.namespace == workload.namespace:
+                target = stored.object["spec"]["scaleTargetRef"]
+                if named.items() <= target.items():
+                    return stored.object
+        return None
 
     def _next(self) -> str:
         self._version += 1
@@ -308,7 +392,7 @@ def _raises_generation(before: Object, after: Object) -> bool:
 
 
 def _selects(workload: Object) -> bool:
-    labels = (workload["spec"]["template"].get("metadata") or {}).get("labels") or {}
+    labels = ((workload["spec"].get("template") or {}).get("metadata") or {}).get("labels") or {}
     return "selector" not in workload["spec"] or _matches(workload, labels)
 
 
@@ -327,6 +411,18 @@ def deployment(
         spec["strategy"] = dict(strategy)
     metadata = {"namespace": namespace, "name": name, "labels": labels}
     return as_json({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec})
+
+
+def autoscaler(namespace: str, name: str, least: int = 2, most: int = 10, target: str = "") -> dict[str, Any]:
+    """A HorizontalPodAutoscaler as a user would write it, for the Deployment of its name or of `target`."""
+    reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": target or name}
+    metric = {
+        "type": "Resource",
+        "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 60}},
+    }
+    spec = {"scaleTargetRef": reference, "minReplicas": least, "maxReplicas": most, "metrics": [metric]}
+    metadata = {"namespace": namespace, "name": name}
+    return as_json({"apiVersion": "autoscaling/v2", "kind": _HPA, "metadata": metadata, "spec": spec})
 
 
 def as_json(document: Object) -> dict[str, Any]:

@@ -54,12 +54,24 @@ class PatchOp:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One write to one object.
+class Holding:
+    """How a step keeps its fields: by server-side apply under a field manager of its own (`trimtab-floor`).
 
-    `holds` is what stands at the written pointers once it is done (class A is settled by comparing it), `prior` what
-    stood there before. `timeout_seconds` bounds the write itself. `source_uid` is the object whose value it brings
-    back (a ReplicaSet).
+    With `force` they are taken from whoever owns them; without, an owner who wants another value makes it a conflict.
+    """
+
+    manager: str
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One write to one object: one JSON Patch, or with `holding` one server-side apply of what its operations set.
+
+    A step that holds names every field that its manager keeps: one left out is given up. It is taken back by
+    `Cluster.release`, never by another apply. `holds` is what stands at the written pointers once it is done (class A
+    is settled by comparing it), `prior` what stood there before. `timeout_seconds` bounds the write itself.
+    `source_uid` is the object whose value it brings back (a ReplicaSet).
     """
 
     remediation: str
@@ -71,6 +83,7 @@ class Step:
     prior: tuple[Held, ...]
     timeout_seconds: float = 30.0
     source_uid: str | None = None
+    holding: Holding | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +128,7 @@ def digest_of(plan: Plan) -> str:
 
     resourceVersion is left out on purpose: pod deaths move it and would void every approval.
     """
+    held = [[s.holding.manager, s.holding.force] for s in plan.steps if s.holding is not None]
     bound: dict[str, object] = {
         "remediation": plan.remediation,
         "workload": plan.workload.key,
@@ -122,6 +136,7 @@ def digest_of(plan: Plan) -> str:
         "generation": plan.generation,
         "reads": [[h.pointer, h.value, h.present] for h in plan.reads],
         "writes": [[s.workload.key, s.uid, [[o.op, o.path, o.value] for o in s.patch]] for s in plan.steps],
+        **({"holding": held} if held else {}),
     }
     text = json.dumps(bound, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -7,7 +7,7 @@ left.
 from __future__ import annotations
 
 from remediations.cluster import World
-from remediations.plan import Held, PatchOp, Step, StepClass
+from remediations.plan import Held, Holding, PatchOp, Step, StepClass
 from remediations.pointer import applied, held, with_parents
 
 
@@ -17,6 +17,7 @@ def step_of(
     world: World,
     patch: tuple[PatchOp, ...],
     source_uid: str | None = None,
+    holding: Holding | None = None,
 ) -> Step:
     """A step on the object of this reading, its `holds` and `prior` read off the document before and after."""
     after = applied(world.object, with_parents(world.object, patch))
@@ -29,11 +30,14 @@ def step_of(
         holds=tuple(held(after, op.path) for op in patch),
         prior=tuple(held(world.object, op.path) for op in patch),
         source_uid=source_uid,
+        holding=holding,
     )
 
 
 def reverse_of(step: Step) -> Step:
-    """The step that restores what stood at the pointers of `step`; send it only while `in_force(step)`."""
+    """The step that restores what stood at the pointers of `step`; send it only while `in_force(step)`. Of a step
+    that holds, it is what `Cluster.release` takes.
+    """
     back = tuple(_restoring(before) for before in reversed(step.prior))
     return Step(
         remediation=step.remediation,
@@ -44,6 +48,7 @@ def reverse_of(step: Step) -> Step:
         holds=tuple(reversed(step.prior)),
         prior=tuple(reversed(step.holds)),
         timeout_seconds=step.timeout_seconds,
+        holding=step.holding,
     )
 
 

@@ -35,6 +35,7 @@ from controller.ports import ResourceKind
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
 
 Method: TypeAlias = Literal["POST", "PUT", "PATCH", "DELETE"]
 

@@ -14,15 +14,16 @@ from typing import Any, TypeAlias
 
 from controller.adapters.kubernetes import kinds
 from controller.adapters.kubernetes.answers import Busy, Lost, NotSent, demand
-from controller.adapters.kubernetes.client import JSON_PATCH, MERGE_PATCH, READ_ATTEMPTS, Api, path_of
-from controller.adapters.kubernetes.patch import adds, locked
+from controller.adapters.kubernetes.client import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, READ_ATTEMPTS, Api, path_of
+from controller.adapters.kubernetes.patch import adds, disowned, holding, locked
 from controller.adapters.kubernetes.selectors import query_of, selects
-from controller.adapters.kubernetes.settle import Unsettled, reread, settled
+from controller.adapters.kubernetes.settle import Unsettled, moved, reread, settled
 from controller.errors import ApiUnavailable, Denied, KindUnknown, TrimtabError
 from controller.failpoints import around
 from controller.ports import ResourceKind
 from detectors.series import Workload
 from remediations.cluster import (
+    Applied,
     ApplyResult,
     Conflict,
     Gone,
@@ -32,11 +33,13 @@ from remediations.cluster import (
     Unreadable,
     World,
 )
+from remediations.fields import OURS, entries_without_ours, restoring
 from remediations.ground import FENCE, fence_over
-from remediations.plan import Step
+from remediations.plan import Holding, Step
 from remediations.pointer import BadPatch
 
 FENCE_ATTEMPTS = 5
+RELEASE_ATTEMPTS = 5
 LAST_LOOK_SECONDS = 1.0
 BUSY_SECONDS = 1.0
 
@@ -65,10 +68,14 @@ class KubernetesCluster:
             return Unreadable(str(error))
 
     async def apply(self, step: Step, resource_version: str, *, dry_run: bool = False) -> ApplyResult:
-        """One JSON Patch, locked by uid and resourceVersion. An `add` reads the object first, for missing parents."""
+        """One JSON Patch or one server-side apply, locked by uid and resourceVersion. An `add` in a patch reads the
+        object first, for missing parents.
+        """
         kind = kinds.target_kind(step.workload)
         if kind is None:
             return unknown_kind(step.workload)
+        if step.holding is not None:
+            return await self._hold(kind, step, step.holding, resource_version, dry_run=dry_run)
         found: Object = {}
         if adds(step.patch):
             before = await self._before(kind, step.workload)
@@ -88,6 +95,111 @@ class KubernetesCluster:
                 return await self._settle(kind, step, resource_version, message)
             case _:
                 return result
+
+    async def release(self, step: Step, resource_version: str, *, dry_run: bool = False) -> ApplyResult:
+        """Two JSON Patches: the values where ours still stand, then `managedFields` without us.
+
+        The second changes no value and is tried again while the controller writes statuses in between: a value that
+        we no longer own is nobody else's loss. A crash between the two leaves an owner's unforced apply in conflict
+        until the release is made again.
+        """
+        kind = kinds.target_kind(step.workload)
+        if kind is None:
+            return unknown_kind(step.workload)
+        before = await self._before(kind, step.workload)
+        if not isinstance(before, Mapping):
+            return before
+        if metadata_differs(before, step.uid, resource_version):
+            return reread(before, step.uid, resource_version, "")
+        back = restoring(before, step.patch, step.prior)
+        version = resource_version
+        if back:
+            body = locked(back, step.uid, resource_version, before)
+            result = await self._giving_back(kind, step, body, dry_run=dry_run)
+            if not isinstance(result, Applied):
+                return result
+            version = result.resource_version
+        return Applied(version) if dry_run else await self._disown(kind, step)
+
+    async def _disown(self, kind: ResourceKind, step: Step) -> ApplyResult:
+        """Take every entry of trimtab out of `managedFields`."""
+        result: ApplyResult = Conflict("Not tried")
+        for _ in range(RELEASE_ATTEMPTS):
+            found = await self._before(kind, step.workload)
+            if not isinstance(found, Mapping):
+                return found
+            version = str(found["metadata"]["resourceVersion"])
+            if found["metadata"]["uid"] != step.uid:
+                return reread(found, step.uid, version, "")
+            others = entries_without_ours(found)
+            if others is None:
+                return Applied(version)
+            result = await self._giving_back(kind, step, disowned(others, step.uid, version), dry_run=False)
+            if not isinstance(result, Conflict):
+                return result
+        return result
+
+    async def _giving_back(
+        self, kind: ResourceKind, step: Step, body: list[dict[str, Any]], *, dry_run: bool
+    ) -> ApplyResult:
+        """One of the writes of a release."""
+        query = {"fieldManager": OURS, **({"dryRun": "All"} if dry_run else {})}
+        path = path_of(kind, step.workload.namespace, step.workload.name)
+        try:
+            async with around("cluster.release", effect=not dry_run):
+                answer = await self._api.send(
+                    "PATCH", path, body, query, content_type=JSON_PATCH, seconds=step.timeout_seconds
+                )
+        except NotSent as error:
+            return Unknown(str(error), retry_after=BUSY_SECONDS)
+        except Lost as error:
+            return Unknown(str(error))
+        match settled(answer):
+            case Unsettled(message):
+                version = next(str(op["value"]) for op in body if op["path"] == "/metadata/resourceVersion")
+                return await self._settle(kind, step, version, message)
+            case result:
+                return result
+
+    async def _hold(
+        self, kind: ResourceKind, step: Step, how: Holding, resource_version: str, *, dry_run: bool
+    ) -> ApplyResult:
+        """One server-side apply. A 409 may mean the lock or an owner, and another uid is told as an impossible value:
+        only the object tells.
+        """
+        body = holding(step, resource_version)
+        if body is None:
+            return Refused("Invalid", "What is held is given back by a release, not by another apply")
+        query = {
+            "fieldManager": how.manager,
+            "force": str(how.force).lower(),
+            "fieldValidation": "Strict",
+            **({"dryRun": "All"} if dry_run else {}),
+        }
+        path = path_of(kind, step.workload.namespace, step.workload.name)
+        try:
+            async with around("cluster.apply", effect=not dry_run):
+                answer = await self._api.send(
+                    "PATCH", path, body, query, content_type=APPLY_PATCH, seconds=step.timeout_seconds
+                )
+        except NotSent as error:
+            return Unknown(str(error), retry_after=BUSY_SECONDS)
+        except Lost as error:
+            return Unknown(str(error))
+        match settled(answer):
+            case Unsettled(message):
+                return await self._settle(kind, step, resource_version, message)
+            case Conflict(owners=()) | Refused("Invalid") as answered:
+                return await self._which(kind, step, resource_version, answered)
+            case result:
+                return result
+
+    async def _which(self, kind: ResourceKind, step: Step, version: str, answered: Conflict | Refused) -> ApplyResult:
+        """Whether it was turned away for another version or another object."""
+        try:
+            return moved(await self._object(kind, step.workload), step.uid, version, answered)
+        except TrimtabError:
+            return answered
 
     async def fence(self, workload: Workload, uid: str, epoch: int) -> ApplyResult:
         """Write the epoch, unless a newer one stands there; read anew while others write, five times at most.
@@ -185,6 +297,8 @@ class KubernetesCluster:
         return Gone(f"{workload.key} is not there") if found is None else found
 
     async def _around(self, workload: Workload, found: Object, began: datetime) -> World:
+        if kinds.target_kind(workload) == kinds.AUTOSCALERS:
+            return World(workload=workload, object=found, read_at=began)
         selector = found["spec"].get("selector")
         uid = found["metadata"]["uid"]
         replica_sets, pods, budgets, autoscalers = await together(

@@ -6,6 +6,7 @@ Pure. A failed `test` and an impossible value both come as 422; only the second 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -35,7 +36,7 @@ def settled(answer: Answer) -> Settled:
     if answer.status < 400 or answer.status >= 500:
         return _unread(answer)
     if answer.status == 409:
-        return Conflict(answer.message)
+        return Conflict(answer.message, owners(answer))
     if answer.status == 410 or answer.names_object:
         return Gone(answer.message)
     if answer.status == 404:
@@ -43,6 +44,24 @@ def settled(answer: Answer) -> Settled:
     if answer.status == 422 and not (answer.details.get("causes") or answer.details.get("kind")):
         return Unsettled(answer.message)
     return Refused(answer.reason, answer.message)
+
+
+_OWNER = re.compile(r'conflict with "([^"]+)"')
+
+
+def owners(answer: Answer) -> tuple[str, ...]:
+    """The field managers that an unforced apply conflicts with; none when the conflict is about the lock."""
+    causes = answer.details.get("causes") or ()
+    told = [str(cause.get("message", "")) for cause in causes if cause.get("reason") == "FieldManagerConflict"]
+    return tuple(dict.fromkeys(found.group(1) for text in told if (found := _OWNER.search(text)) is not None))
+
+
+def moved(
+    found: Mapping[str, Any] | None, uid: str, resource_version: str, answered: Conflict | Refused
+) -> Conflict | Gone | Refused:
+    """What an apply was turned away for: a lock that failed is told in the words of other troubles."""
+    told = reread(found, uid, resource_version, answered.message)
+    return answered if isinstance(told, Refused) else told
 
 
 def reread(found: Mapping[str, Any] | None, uid: str, resource_version: str, message: str) -> Conflict | Gone | Refused:
