@@ -1,0 +1,183 @@
+"""The program under test, as people run it: a process `trimtab run` beside its stand-ins, in an empty folder.
+
+Nothing of the program is replaced: its Kubernetes client, its Prometheus client, its SQLite store, its page and its
+worker processes are the shipped ones. Only what is at the other end of their connections is ours.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+import bench
+
+ROOT: Final = Path(bench.__file__).resolve().parents[1]
+"""Where `bench` is imported from."""
+LOOK: Final = 0.05
+DEADLINE: Final = 300.0
+
+
+class Failed(RuntimeError):
+    """The program under test ended, or did not come up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One running replica of `services` services."""
+
+    services: int
+    process: subprocess.Popen[bytes]
+    standin: str
+    page: str
+    log: Path
+    started: float
+
+    @property
+    def pid(self) -> int:
+        """Of its main process."""
+        return self.process.pid
+
+    def leading_after(self) -> float:
+        """Wait until it is ready and leads; seconds since its process was started."""
+        end = time.monotonic() + DEADLINE
+        while time.monotonic() < end:
+            if self.process.poll() is not None:
+                raise Failed(f"trimtab run ended with {self.process.returncode}: {self.last_words()}")
+            if self._leads():
+                return time.monotonic() - self.started
+            time.sleep(LOOK)
+        raise Failed(f"trimtab run does not lead after {DEADLINE:g} s: {self.last_words()}")
+
+    def _leads(self) -> bool:
+        if not answer(f"{self.page}/readyz"):
+            return False
+        return "\ntrimtab_leader 1.0" in answer(f"{self.page}/metrics")
+
+    def rounds(self) -> tuple[tuple[float, int], ...]:
+        """When each round began (monotonic seconds), and how many queries had been asked by then."""
+        told: Mapping[str, Any] = json.loads(answer(f"{self.standin}/told"))
+        return tuple((float(at), int(count)) for at, count in told["rounds"])
+
+    def unanswered(self) -> tuple[str, ...]:
+        """Queries that the stand-in has no series for."""
+        return tuple(json.loads(answer(f"{self.standin}/told"))["unknown"])
+
+    def last_words(self) -> str:
+        """The end of its log."""
+        return self.log.read_text(errors="replace")[-2000:]
+
+
+def answer(address: str) -> str:
+    """The text at an address, empty while there is none."""
+    try:
+        with urllib.request.urlopen(address, timeout=10) as response:  # noqa: S310 -- our own http address
+            return str(response.read().decode())
+    except (urllib.error.URLError, OSError):
+        return ""
+
+
+@contextmanager
+def standins(services: int, seed: int) -> Iterator[str]:
+    """The far ends in a process of their own; their address."""
+    command = [sys.executable, "-m", "bench.scale.standin", "--services", str(services), "--seed", str(seed)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, cwd=ROOT) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            port = process.stdout.readline().strip()
+            if not port:
+                raise Failed("the stand-ins did not start")
+            yield f"http://127.0.0.1:{int(port)}"
+        finally:
+            process.stdin.close()
+            ended(process)
+
+
+@contextmanager
+def replica(services: int, seed: int, settings: Mapping[str, str]) -> Iterator[Replica]:
+    """`trimtab run` over its stand-ins; ended and cleaned up afterwards."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="trimtab-scale-")))
+        standin = stack.enter_context(standins(services, seed))
+        port = free_port()
+        (folder / "kubeconfig").write_text(yaml.safe_dump(kubeconfig(standin)), encoding="utf-8")
+        log = stack.enter_context((folder / "log").open("wb"))
+        started = time.monotonic()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "controller", "run"],
+            cwd=folder,
+            env={**plain_environment(), **own_settings(folder, standin, port), **settings},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            yield Replica(services, process, standin, f"http://127.0.0.1:{port}", folder / "log", started)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            ended(process)
+
+
+def ended(process: subprocess.Popen[bytes]) -> None:
+    """Wait for a process that was told to end; kill one that does not."""
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def plain_environment() -> dict[str, str]:
+    """Ours without anything that would be a setting, or would point at a real cluster."""
+    prefixes = ("TRIMTAB_", "KUBERNETES_", "KUBECONFIG", "PYTHONPATH")
+    return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
+
+
+def own_settings(folder: Path, standin: str, port: int) -> dict[str, str]:
+    """The settings that the stand-ins need; everything else is as it ships."""
+    said = {
+        "KUBECONFIG": str(folder / "kubeconfig"),
+        "IDENTITY": "scale",
+        "HTTP_PORT": str(port),
+        "PROMETHEUS_URL": f"{standin}/prometheus",
+        "DATABASE_URL": f"sqlite:///{folder / 'trimtab.db'}",
+        "SECRETS": str(folder),
+        "LOG_FORMAT": "json",
+        "POLICY_DEFAULTS": json.dumps({"preset": "istio"}),
+    }
+    return {f"TRIMTAB_{name}": value for name, value in said.items()}
+
+
+def kubeconfig(address: str) -> dict[str, Any]:
+    """The way to the stand-in."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "scale",
+        "clusters": [{"name": "scale", "cluster": {"server": address}}],
+        "users": [{"name": "scale", "user": {"token": "scale"}}],
+        "contexts": [{"name": "scale", "context": {"cluster": "scale", "user": "scale"}}],
+    }
