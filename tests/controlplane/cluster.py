@@ -6,7 +6,7 @@ free ports of 127.0.0.1, in one folder, ended by process id. The audit log is wr
 
 import base64
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,10 +27,14 @@ _ISSUER = "https://kubernetes.default.svc.cluster.local"
 
 
 class ControlPlane:
-    """One cluster, started in `folder` with the programs of `binaries`. See tests/README.md for what it offers."""
+    """One cluster, started in `folder` with the programs of `binaries`. See tests/README.md for what it offers.
 
-    def __init__(self, folder: Path, binaries: Path) -> None:
+    `managing` are further flags of the controller manager; a flag given twice is the last one.
+    """
+
+    def __init__(self, folder: Path, binaries: Path, managing: Sequence[str] = ()) -> None:
         self.folder = folder
+        self._managing = managing
         self.binaries = binaries
         self.audit = AuditLog(folder / "audit.log")
         self._authority = Authority(folder / "pki", "ca")
@@ -260,6 +264,7 @@ class ControlPlane:
             "--horizontal-pod-autoscaler-sync-period=2s",
             "--kube-api-qps=300",
             "--kube-api-burst=600",
+            *self._managing,
         ]
         return Process(
             "kube-controller-manager",

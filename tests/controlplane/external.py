@@ -1,7 +1,7 @@
 """External metrics of one's own: an aggregated API, so that the real HPA controller scales by what a test says.
 
 Serves `external.metrics.k8s.io/v1beta1` by TLS behind the API server's aggregation layer, as the adapter of KEDA or of
-Prometheus does, and answers nobody but the API server's front proxy. A metric that nobody has set is a 404, never 0.
+Prometheus does, and answers nobody but the API server's front proxy. A metric that nobody knows is a 404, never 0.
 """
 
 import ssl
@@ -24,15 +24,15 @@ API_VERSION = f"{GROUP}/{VERSION}"
 AUTOSCALING = "autoscaling/v2"
 REGISTRATION = "apiregistration.k8s.io/v1"
 
-Value = float | Callable[[], float]
+Value = float | None | Callable[[], float | None]
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One answer: when (seconds since the epoch), and the value that was served."""
+    """One look: when (seconds since the epoch), and the value that was served; None when nobody knew it."""
 
     at: float
-    value: float
+    value: float | None
 
 
 class ExternalMetrics:
@@ -56,7 +56,7 @@ class ExternalMetrics:
         return self._server.url
 
     def set(self, namespace: str, name: str, value: Value) -> None:
-        """What the metric is from now on; a callable is asked at each reading."""
+        """What the metric is from now on, None for unknown; a callable is asked at each look."""
         with self._lock:
             self._values[namespace, name] = value
 
@@ -66,7 +66,10 @@ class ExternalMetrics:
             self._values.pop((namespace, name), None)
 
     def readings(self, namespace: str, name: str) -> tuple[Reading, ...]:
-        """Every answer about this metric, oldest first: one each time the HPA controller looked."""
+        """Every answer about this metric, oldest first: one each time the HPA controller looked.
+
+        It does not look while the replicas are outside of what the HPA allows.
+        """
         with self._lock:
             return tuple(self._readings.get((namespace, name), ()))
 
@@ -135,16 +138,17 @@ class ExternalMetrics:
     def _reading(self, namespace: str, name: str) -> web.StreamResponse:
         key = (namespace, name)
         with self._lock:
-            if key not in self._values:
-                return _missing(f"metric {name} in {namespace}")
-            value = self._values[key]
-            reading = Reading(time.time(), float(value() if callable(value) else value))
+            asked = self._values.get(key)
+            value = asked() if callable(asked) else asked
+            reading = Reading(time.time(), value)
             self._readings.setdefault(key, []).append(reading)
+        if value is None:
+            return _missing(f"metric {name} in {namespace}")
         item = {
             "metricName": name,
             "metricLabels": {},
             "timestamp": datetime.fromtimestamp(reading.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "value": f"{round(reading.value * 1000)}m",
+            "value": f"{round(value * 1000)}m",
         }
         return web.json_response(
             {"kind": "ExternalMetricValueList", "apiVersion": API_VERSION, "metadata": {}, "items": [item]}

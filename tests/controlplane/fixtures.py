@@ -78,11 +78,11 @@ def folder(name: str) -> Iterator[Path]:
 
 
 @contextmanager
-def started_control_plane() -> Iterator[ControlPlane]:
-    """A control plane of one's own, ended afterwards."""
+def started_control_plane(managing: Sequence[str] = ()) -> Iterator[ControlPlane]:
+    """A control plane of one's own, ended afterwards; `managing` are further flags of its controller manager."""
     binaries = need(provider.binaries)
     with folder("controlplane") as path, ExitStack() as ending:
-        cluster = ControlPlane(path, binaries)
+        cluster = ControlPlane(path, binaries, managing)
         ending.callback(cluster.stop)
         yield cluster.start()
 
