@@ -15,12 +15,10 @@ from pathlib import Path
 from tests.controlplane.cluster import ControlPlane
 from tests.controlplane.fixtures import folder, started_control_plane
 from tests.controlplane.postgres import Postgres
+from tests.crash.beside import AT_ONCE
 from tests.crash.cell import Cell, Result, run
 from tests.crash.faults import FAULTS
 from tests.crash.stage import closed, prepared, staged
-
-AT_ONCE = 6
-"""Stories side by side: each mostly waits."""
 
 MOST_VISITS = 2
 """Later visits of one place come again and again with the clock; the first two differ."""

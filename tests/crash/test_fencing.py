@@ -4,15 +4,16 @@ The last test shows that these tests notice: without the fence the old leader's 
 """
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.controlplane.cluster import ControlPlane
 from tests.controlplane.postgres import Postgres
+from tests.crash.beside import played
 from tests.crash.frozen import IN_FLIGHT, Ending, Interleaving, play
-from tests.crash.matrix import AT_ONCE
 
 BEFORE = ("store.commit.before/intended", "store.commit.after/intended", "store.commit.before/claimed")
 CLAIMED = ("store.commit.after/claimed", "cluster.apply.before")
@@ -30,15 +31,9 @@ pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(900)]
 def endings(
     request: pytest.FixtureRequest, crash_plane: ControlPlane, postgres: Postgres, crash_folder: Path
 ) -> Iterator[Mapping[Interleaving, "Future[Ending]"]]:
-    """Every chosen interleaving, played side by side: each mostly waits."""
-    chosen = [item.callspec.params.get("story") for item in request.session.items if hasattr(item, "callspec")]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        yield {
-            story: pool.submit(play, crash_plane, postgres, crash_folder, story)
-            for story in chosen
-            if isinstance(story, Interleaving)
-        }
-        pool.shutdown(cancel_futures=True)
+    """Every chosen interleaving."""
+    with played(request.session.items, Interleaving, partial(play, crash_plane, postgres, crash_folder)) as found:
+        yield found
 
 
 @pytest.mark.parametrize("story", GOES_ON, ids=str)

@@ -4,7 +4,8 @@ These are the cells around the write itself; `python -m tests.crash.matrix` visi
 """
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,10 @@ import pytest
 from controller.failpoints import KNOWN
 from tests.controlplane.cluster import ControlPlane
 from tests.controlplane.postgres import Postgres
+from tests.crash.beside import played
 from tests.crash.cell import SETTLED_WITHIN, Cell, Result, run
 from tests.crash.faults import FAULTS
-from tests.crash.matrix import AT_ONCE, CHATTING, RECOVERING
+from tests.crash.matrix import CHATTING, RECOVERING
 
 SIDES = ("before", "after")
 WRITING = tuple(f"store.commit.{side}/{kind}" for kind in ("intended", "claimed", "applied") for side in SIDES)
@@ -33,15 +35,9 @@ pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(900)]
 def runs(
     request: pytest.FixtureRequest, crash_plane: ControlPlane, postgres: Postgres, crash_folder: Path
 ) -> Iterator[Mapping[Cell, "Future[Result]"]]:
-    """Every chosen cell, played side by side: each mostly waits."""
-    chosen = [item.callspec.params.get("cell") for item in request.session.items if hasattr(item, "callspec")]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        yield {
-            cell: pool.submit(run, crash_plane, postgres, crash_folder, cell)
-            for cell in chosen
-            if isinstance(cell, Cell)
-        }
-        pool.shutdown(cancel_futures=True)
+    """Every chosen cell."""
+    with played(request.session.items, Cell, partial(run, crash_plane, postgres, crash_folder)) as found:
+        yield found
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=str)
