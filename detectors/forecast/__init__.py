@@ -1,0 +1,1 @@
+"""What comes next: forecasters of load, the bound for its peak, and how long a pod takes to start."""
