@@ -30,7 +30,10 @@ Sample = tuple[dict[str, str], float]
 
 @dataclass(frozen=True)
 class History:
-    """What a service went through before now: its `traffic` over `days`, one sample every `step` seconds."""
+    """What a service went through before now: its `traffic` over `days`, one sample every `step` seconds.
+
+    It had `replicas` all the time, or with `per_pod` (requests per second) as many more as an autoscaler would give it.
+    """
 
     namespace: str
     deployment: str
@@ -39,6 +42,13 @@ class History:
     step: float = 60.0
     replicas: int = 3
     seed: int = 1
+    per_pod: float | None = None
+
+    def replicas_at(self, at: float) -> int:
+        """How many pods it had."""
+        if self.per_pod is None:
+            return self.replicas
+        return max(self.replicas, math.ceil(self.traffic.rate(at) / self.per_pod))
 
 
 @dataclass(frozen=True)
@@ -287,7 +297,7 @@ def _table(history: History, now: float, source: str) -> list[_Series]:
         series.append((f'http_request_duration_seconds_bucket{{{pod},le="{le}"}}', times, total * part))
     series.append((f"http_request_duration_seconds_sum{{{pod}}}", times, total * mean(traffic.median)))
     series.append((f"http_request_duration_seconds_count{{{pod}}}", times, total))
-    replicas = np.full_like(times, float(history.replicas))
+    replicas = np.array([float(history.replicas_at(at)) for at in times])
     series.append((f"kube_deployment_spec_replicas{{{service}}}", times, replicas))
     series.append((f"kube_deployment_status_replicas_available{{{service}}}", times, replicas))
     return series

@@ -33,6 +33,36 @@ class Traffic:
         return self.rps * (at + self.swing * _DAY / (2 * math.pi) * math.sin(angle))
 
 
+@dataclass(frozen=True)
+class DailyPeak(Traffic):
+    """`rps` all day, but for one steep peak: it begins at the hour of day of `begins` (an instant, seconds since the
+    epoch), rises within `rise` seconds to `times` as much, stays for `lasts` seconds and falls as fast.
+    """
+
+    swing: float = 0.0
+    begins: float = 0.0
+    rise: float = 30.0
+    lasts: float = 3600.0
+    times: float = 4.0
+
+    def rate(self, at: float) -> float:
+        """Requests per second at `at` (seconds since the epoch)."""
+        phase = (at - self.begins) % _DAY
+        height = min(1.0, phase / self.rise, max(0.0, (2 * self.rise + self.lasts - phase) / self.rise))
+        return self.rps * (1 + (self.times - 1) * height)
+
+    def _integral(self, at: float) -> float:
+        days, phase = divmod(at - self.begins, _DAY)
+        area = days * (self.rise + self.lasts) + self._raised(phase)
+        return self.rps * (at + (self.times - 1) * area)
+
+    def _raised(self, phase: float) -> float:
+        """The area under the trapezoid of height 1 up to `phase`."""
+        rising, level = min(phase, self.rise), min(max(phase - self.rise, 0.0), self.lasts)
+        falling = min(max(phase - self.rise - self.lasts, 0.0), self.rise)
+        return rising**2 / (2 * self.rise) + level + falling - falling**2 / (2 * self.rise)
+
+
 def shares(median: float) -> tuple[float, ...]:
     """The share of requests at or below each of `BUCKETS`."""
     return tuple(_log_normal(edge / median) for edge in BUCKETS)
