@@ -15,7 +15,8 @@ from typing import Protocol, TypeAlias
 
 from pydantic import JsonValue
 
-from detectors.results import Abstention, Detection, Forecast
+from detectors.canary.evidence import Evidence
+from detectors.results import Abstention, Detection, Forecast, Verdict
 from detectors.series import Series
 
 State: TypeAlias = Mapping[str, JsonValue]

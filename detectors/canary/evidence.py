@@ -28,7 +28,7 @@ class Arm:
     failures: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        if self.requests.ndim != 2 or self.requests.shape != self.failures.shape:  # noqa: PLR2004 - pods and looks
+        if self.requests.ndim != 2 or self.requests.shape != self.failures.shape:
             raise ValueError(
                 f"an arm is two matrices (pods, looks), not {self.requests.shape} and {self.failures.shape}"
             )

@@ -149,7 +149,7 @@ def between_pods(arms: tuple[Arm, ...], columns: NDArray[np.intp]) -> float:
         expected = (part * failed).sum(axis=1)
         variance = (part * (1.0 - part) * failed).sum(axis=1)
         judged = variance > FAILURES_PER_BLOCK / 4.0
-        if judged.sum() < 2:  # noqa: PLR2004 - one pod has no other to differ from
+        if judged.sum() < 2:
             continue
         off = failures.sum(axis=1) - expected
         # The pods' sums are tied: their total is the version's.
