@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from controller.adapters.memory.metrics import Fault, MemoryMetrics
+from controller.adapters.memory.metrics import MemoryMetrics
 from controller.core.reading import RawSample, Said
+from controller.lab.scraping import Fault
 from tests.contracts.metrics_contract import BROKEN, CONSTANT, MetricsContract, Trouble
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
