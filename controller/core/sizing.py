@@ -245,7 +245,7 @@ class Outlook:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a floor remembers between two looks: the last one, and since when, and up to what, less was needed."""
+    """What a floor remembers between two looks: the last good one, and since when, and up to what, less was needed."""
 
     wanted: Wanted | None = None
     below_since: datetime | None = None
@@ -270,7 +270,14 @@ def size(
     if per_pod is None:
         return kept(hpa, recorded, standing, rules, "the autoscaler shows no current metrics to measure a pod by")
     raw = computed(bounds(hpa, recorded), outlook.load, forecast, per_pod, outlook.lead, rules)
-    return steadied(raw, bounds(hpa, recorded), standing, rules, now)
+    return steadied(raw, bounds(hpa, recorded), held_by(hpa, recorded, standing), standing, rules, now)
+
+
+def held_by(hpa: Object, recorded: int | None, standing: Standing) -> int | None:
+    """The floor to fall from: the last good one; after a start the one that stands in the field, if it is ours."""
+    if standing.wanted is not None:
+        return standing.wanted.replicas
+    return int(hpa["spec"].get("minReplicas", 1)) if recorded is not None else None
 
 
 def kept(
@@ -292,7 +299,7 @@ def kept(
 def computed(span: Bounds, load: float, forecast: Forecast, per_pod: float, lead: timedelta, rules: Rules) -> Wanted:
     """The floor for the coming peak: ⌈peak ÷ load per pod⌉ between the recorded minimum and the cap."""
     peak = max(forecast.peak.value, load)
-    needed = min(LARGEST, math.ceil(peak / per_pod - 1e-9)) if per_pod > 0.0 else LARGEST
+    needed = math.ceil(min(LARGEST, peak / per_pod) - 1e-6) if per_pod > 0.0 else LARGEST
     cap = span.cap(rules.cap_share)
     capped = needed > cap
     replicas = min(max(needed, span.minimum), cap)
@@ -310,17 +317,18 @@ def computed(span: Bounds, load: float, forecast: Forecast, per_pod: float, lead
     return Wanted(replicas, peak, per_pod, lead, forecast.peak.quantile, until, cap, capped, tuple(reasons))
 
 
-def steadied(raw: Wanted, span: Bounds, standing: Standing, rules: Rules, now: datetime) -> tuple[Wanted, Standing]:
+def steadied(
+    raw: Wanted, span: Bounds, last: int | None, standing: Standing, rules: Rules, now: datetime
+) -> tuple[Wanted, Standing]:
     """Raise at once; lower after the hold, and then to the most that was needed during it."""
-    last = standing.wanted
-    if last is None or raw.replicas >= last.replicas:
+    if last is None or raw.replicas >= last:
         return raw, Standing(raw)
     since = standing.below_since or now
     below = max(standing.below, raw.replicas)
     if now - since >= rules.hold:
         lowered = replace(raw, replicas=min(max(below, span.minimum), raw.cap))
         return lowered, Standing(lowered)
-    replicas = min(last.replicas, raw.cap)
+    replicas = min(last, raw.cap)
     reasons = (*raw.reasons, f"stays at {replicas} until less has been enough for {rules.hold.total_seconds():.0f} s")
     held = replace(raw, replicas=replicas, reasons=reasons)
     return held, Standing(replace(held, reasons=raw.reasons), since, below)

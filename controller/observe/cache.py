@@ -15,7 +15,7 @@ from typing import Any, assert_never
 
 import structlog
 
-from controller.kinds import PODS, REPLICA_SETS, WORKLOADS
+from controller.kinds import AUTOSCALERS, PODS, REPLICA_SETS, WORKLOADS
 from controller.ports import Changed, Deleted, Listed, ResourceKind, Suspect, Watch, WatchEvent
 from detectors.series import Workload
 from remediations.cluster import World
@@ -32,6 +32,12 @@ RELIST_WITHIN = 15.0
 def workload_of(kind: ResourceKind, item: Object) -> Workload:
     """The workload an object of a workload kind is."""
     return Workload(item["metadata"]["namespace"], kind.kind, item["metadata"]["name"], kind.api_version)
+
+
+def scaled_by(hpa: Object) -> tuple[str, str, str]:
+    """Namespace, kind and name of what an autoscaler scales."""
+    reference = hpa["spec"]["scaleTargetRef"]
+    return str(hpa["metadata"]["namespace"]), str(reference["kind"]), str(reference["name"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +182,11 @@ class Cache:
                 item = self.shelf(kind).objects.get((workload.namespace, workload.name)) or {"metadata": {}}
                 return item["metadata"].get("labels") or {}
         return {}
+
+    def autoscalers(self, workload: Workload) -> tuple[Object, ...]:
+        """The HorizontalPodAutoscalers that name it as what they scale."""
+        target = (workload.namespace, workload.kind, workload.name)
+        return tuple(item for item in self.shelf(AUTOSCALERS).objects.values() if scaled_by(item) == target)
 
     def world(self, workload: Workload, now: datetime) -> World | None:
         """The workload as last heard of, None when it is not known. Budgets and autoscalers are left to the live
