@@ -67,6 +67,19 @@ class NoSuchPage(PageFailure):
         )
 
 
+class TicketUsed(PageFailure):
+    """A link that logs in once, opened a second time, or one that never was."""
+
+    status = 403
+    title = "This link has been used"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a link with a ticket logs in one browser, once",
+            "go on in the browser that opened it first; whoever printed the link prints a new one at its end",
+        )
+
+
 class Unconfigured(PageFailure):
     """Closed until somebody sets it up."""
 

@@ -14,6 +14,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from controller.errors import BadSettings
 from controller.settings import Settings
+from controller.web.tickets import Tickets
 
 SECRET_SESSION, SECRET_PROXY, SECRET_ALERTS = "proxy/session-key", "proxy/secret", "alertmanager/token"
 """Names of secret files."""
@@ -48,6 +49,7 @@ class Options:
     keepalive: timedelta = timedelta(seconds=15)
     live_gap: timedelta = timedelta(seconds=0.5)
     now: Callable[[], datetime] = _now
+    tickets: Tickets | None = None
 
 
 def options_of(settings: Settings) -> Options:
