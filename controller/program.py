@@ -25,10 +25,11 @@ from controller.core.incident import Incident
 from controller.core.message import Press, parse_value, plan_text
 from controller.errors import Retriable, TrimtabError
 from controller.journal import Journal
-from controller.kinds import PODS, REPLICA_SETS, WORKLOADS
+from controller.kinds import AUTOSCALERS, PODS, REPLICA_SETS, WORKLOADS
 from controller.loops.incidents import Incidents
 from controller.observe.cache import Cache
 from controller.observe.consent import Consents
+from controller.observe.demand import Demand
 from controller.observe.fleet import Fleet, Grid
 from controller.observe.rooms import Rooms
 from controller.observe.sight import Sight
@@ -69,7 +70,17 @@ from runbooks.schema import Runbook
 
 log = structlog.get_logger(__name__)
 
-WATCHED = (*WORKLOADS, REPLICA_SETS, PODS, SERVICE_POLICY, RUNBOOK, CLUSTER_RUNBOOK, REMEDIATION, PLANNED_EVENT)
+WATCHED = (
+    *WORKLOADS,
+    REPLICA_SETS,
+    PODS,
+    AUTOSCALERS,
+    SERVICE_POLICY,
+    RUNBOOK,
+    CLUSTER_RUNBOOK,
+    REMEDIATION,
+    PLANNED_EVENT,
+)
 FOLLOW = timedelta(seconds=1)
 PATIENCE = 0.6
 """Seconds for work under way when the program stops: twice that and the lease's return fit into three."""
@@ -113,6 +124,7 @@ class Program:
         )
         self.workers = Workers(settings.workers)
         self.sight = Sight(settings, self.cache, self.history, self.consents, self._fleet())
+        self.demand = self._demand()
         self.surroundings = Surroundings(settings, parts.resources)
         self.rooms = Rooms(
             settings=settings,
@@ -123,6 +135,7 @@ class Program:
             history=self.history,
             consents=self.consents,
             sight=self.sight,
+            demand=self.demand,
             registry=registry,
             clock=parts.clock,
             store_trusted=lambda: self.leadership.epoch is not None and not self.leadership.distrusted,
@@ -170,6 +183,9 @@ class Program:
         clock, round_ = self.parts.clock, timedelta(seconds=self.settings.round_seconds)
         clock.every("answers", FOLLOW, self._answers)
         clock.every("round", round_, self._leading(self._round))
+        if self.demand is not None:
+            demand = timedelta(seconds=self.settings.demand_seconds)
+            clock.every("demand", demand, self._leading(self._demand_round))
         clock.every("publish", FOLLOW, self._leading(self.publisher.deliver))
         clock.every("statuses", round_, self._leading(self.statuses.round))
         clock.every("report", weekly.OFTEN, self._leading(self.publisher.weekly.round))
@@ -202,6 +218,12 @@ class Program:
             return None
         scrape = timedelta(seconds=settings.scrape_interval)
         return Fleet(metrics, self.workers, Grid.over(timedelta(seconds=settings.baseline_seconds), scrape))
+
+    def _demand(self) -> Demand | None:
+        metrics = self.parts.metrics
+        if metrics is None:
+            return None
+        return Demand(self.settings, self.cache, self.consents, self.sight.known, metrics, self.workers)
 
     # Leading
 
@@ -263,6 +285,11 @@ class Program:
         """Ask Prometheus for the fleet, then look at every workload."""
         await self.sight.round(self.parts.clock.now())
         self._wake()
+
+    async def _demand_round(self) -> None:
+        """Ask for the load, forecast, size the floors."""
+        if self.demand is not None:
+            await self.demand.round(self.parts.clock.now())
 
     def _wake(self) -> None:
         """Every workload that is there, and those whose incident outlived them."""

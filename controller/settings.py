@@ -179,6 +179,19 @@ class Settings(BaseSettings):
     baseline_seconds: Annotated[float, Field(ge=600, le=1_209_600)] = Field(
         default=86_400.0, description="History that an indicator's band is made from."
     )
+    demand_seconds: Seconds = Field(default=60.0, description="How often load is asked and floors are computed.")
+    floor_quantile: Annotated[float, Field(ge=0.5, le=0.99)] = Field(
+        default=0.95, description="Probability that the coming peak stays under what a floor is made for."
+    )
+    floor_cap: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.8, description="Largest floor, as a share of the autoscaler's `maxReplicas`."
+    )
+    floor_hold_seconds: Seconds = Field(
+        default=600.0, description="A lower floor must have been enough this long before a floor falls."
+    )
+    lead_quantile: Annotated[float, Field(ge=0.5, le=0.99)] = Field(
+        default=0.9, description="Probability that a pod is ready within the lead time that a floor allows for."
+    )
     workers: int = Field(
         default=1, ge=0, le=64, description="Worker processes for decoding and detectors; 0: in threads of the program."
     )

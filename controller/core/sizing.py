@@ -12,9 +12,11 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from fractions import Fraction
 from typing import Any, TypeAlias
 
 from detectors.results import Abstention, Forecast
+from remediations.floor import SHARE, least_of, mark_of, most_of
 from remediations.owners import controller_of
 from remediations.quantity import BadQuantity, parse
 
@@ -28,7 +30,7 @@ LARGEST = 1_000_000
 class Rules:
     """The administrator's numbers: the cap as a share of `maxReplicas`, and how long a lower need must last."""
 
-    cap_share: float = 0.8
+    cap_share: float = SHARE
     hold: timedelta = timedelta(minutes=10)
 
 
@@ -72,7 +74,7 @@ class Bounds:
 
     def cap(self, share: float) -> int:
         """The largest floor: a share of the maximum, but never less than what people asked for."""
-        return max(self.minimum, math.floor(share * self.maximum + 1e-9))
+        return max(self.minimum, int(Fraction(str(share)) * self.maximum), 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +85,17 @@ class Need:
     replicas: float
 
 
-def bounds(hpa: Object, recorded: int | None) -> Bounds:
-    """The autoscaler's range. `recorded` is the minimum that stood there before we held the field, None when we do
+def recorded(hpa: Object) -> int | None:
+    """The minimum that stood there before we held the field; None when we do not hold it."""
+    mark = mark_of(hpa)
+    return mark.was if mark is not None and mark.ours else None
+
+
+def bounds(hpa: Object, former: int | None) -> Bounds:
+    """The autoscaler's range. `former` is the minimum that stood there before we held the field, None when we do
     not hold it.
     """
-    spec = hpa.get("spec", {})
-    minimum = recorded if recorded is not None else spec.get("minReplicas", 1)
-    return Bounds(int(minimum), int(spec["maxReplicas"]))
+    return Bounds(former if former is not None else least_of(hpa), most_of(hpa))
 
 
 def unfit(autoscalers: Iterable[Object]) -> CannotSize | Object:
@@ -254,7 +260,7 @@ class Standing:
 
 def size(
     hpa: Object,
-    recorded: int | None,
+    former: int | None,
     outlook: Outlook,
     capacity: Capacity,
     standing: Standing,
@@ -266,28 +272,28 @@ def size(
     forecast = outlook.forecast
     if outlook.unhealthy or outlook.load is None or isinstance(forecast, Abstention):
         why = outlook.unhealthy or (forecast.reason if isinstance(forecast, Abstention) else "the load is not known")
-        return kept(hpa, recorded, standing, rules, why)
+        return kept(hpa, former, standing, rules, why)
     if per_pod is None:
-        return kept(hpa, recorded, standing, rules, "the autoscaler shows no current metrics to measure a pod by")
-    raw = computed(bounds(hpa, recorded), outlook.load, forecast, per_pod, outlook.lead, rules)
-    return steadied(raw, bounds(hpa, recorded), held_by(hpa, recorded, standing), standing, rules, now)
+        return kept(hpa, former, standing, rules, "the autoscaler shows no current metrics to measure a pod by")
+    raw = computed(bounds(hpa, former), outlook.load, forecast, per_pod, outlook.lead, rules)
+    return steadied(raw, bounds(hpa, former), held_by(hpa, former, standing), standing, rules, now)
 
 
-def held_by(hpa: Object, recorded: int | None, standing: Standing) -> int | None:
+def held_by(hpa: Object, former: int | None, standing: Standing) -> int | None:
     """The floor to fall from: the last good one; after a start the one that stands in the field, if it is ours."""
     if standing.wanted is not None:
         return standing.wanted.replicas
-    return int(hpa["spec"].get("minReplicas", 1)) if recorded is not None else None
+    return least_of(hpa) if former is not None else None
 
 
 def kept(
-    hpa: Object, recorded: int | None, standing: Standing, rules: Rules, why: str
+    hpa: Object, former: int | None, standing: Standing, rules: Rules, why: str
 ) -> tuple[Wanted | CannotSize, Standing]:
     """The last good floor, within today's bounds; without one there is nothing to say."""
     last = standing.wanted
     if last is None:
         return CannotSize(why, "NoForecast"), standing
-    span = bounds(hpa, recorded)
+    span = bounds(hpa, former)
     cap = span.cap(rules.cap_share)
     replicas = min(max(last.replicas, span.minimum), cap)
     reasons = (f"keeps the last good floor of {replicas}: {why}",)

@@ -19,6 +19,7 @@ from controller.kinds import AUTOSCALERS, PODS, REPLICA_SETS, WORKLOADS
 from controller.ports import Changed, Deleted, Listed, ResourceKind, Suspect, Watch, WatchEvent
 from detectors.series import Workload
 from remediations.cluster import World
+from remediations.floor import scaled_by
 from remediations.owners import controller_of
 
 log = structlog.get_logger(__name__)
@@ -32,12 +33,6 @@ RELIST_WITHIN = 15.0
 def workload_of(kind: ResourceKind, item: Object) -> Workload:
     """The workload an object of a workload kind is."""
     return Workload(item["metadata"]["namespace"], kind.kind, item["metadata"]["name"], kind.api_version)
-
-
-def scaled_by(hpa: Object) -> tuple[str, str, str]:
-    """Namespace, kind and name of what an autoscaler scales."""
-    reference = hpa["spec"]["scaleTargetRef"]
-    return str(hpa["metadata"]["namespace"]), str(reference["kind"]), str(reference["name"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,11 +178,6 @@ class Cache:
                 return item["metadata"].get("labels") or {}
         return {}
 
-    def autoscalers(self, workload: Workload) -> tuple[Object, ...]:
-        """The HorizontalPodAutoscalers that name it as what they scale."""
-        target = (workload.namespace, workload.kind, workload.name)
-        return tuple(item for item in self.shelf(AUTOSCALERS).objects.values() if scaled_by(item) == target)
-
     def world(self, workload: Workload, now: datetime) -> World | None:
         """The workload as last heard of, None when it is not known. Budgets and autoscalers are left to the live
         reading.
@@ -201,6 +191,11 @@ class Cache:
         owners = [replica_set["metadata"]["uid"] for replica_set in sets] if sets else [uid]
         pods = tuple(pod for owner in owners for pod in self.shelf(PODS).of(owner))
         return World(workload=workload, object=item, read_at=now, replica_sets=sets, pods=pods)
+
+    def autoscalers(self, workload: Workload) -> tuple[Object, ...]:
+        """The HorizontalPodAutoscalers that scale the workload, by name; more than one is a mistake of theirs."""
+        found = self.shelf(AUTOSCALERS).objects
+        return tuple(found[place] for place in sorted(found) if scaled_by(found[place], workload))
 
     def owner_of(self, kind: ResourceKind, item: Object) -> Workload | None:
         """The workload that an object belongs to, through its ReplicaSet if need be."""

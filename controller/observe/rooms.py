@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from controller.core.history import History
 from controller.journal import Journal
 from controller.observe.consent import Consents
+from controller.observe.demand import Demand
 from controller.observe.sight import Sight
 from controller.ports import Access, Clock, Resources
 from controller.settings import Settings
@@ -18,7 +19,9 @@ from remediations.registry import Registry
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """Everything the incidents loop touches. `store_trusted` and `protected` are asked anew each time."""
+    """Everything a loop touches. `demand` is None without Prometheus; `store_trusted` and `protected` are asked anew
+    each time.
+    """
 
     settings: Settings
     cluster: Cluster
@@ -30,5 +33,6 @@ class Rooms:
     sight: Sight
     registry: Registry
     clock: Clock
+    demand: Demand | None
     store_trusted: Callable[[], bool]
     protected: Callable[[], Protected | None]

@@ -1,0 +1,322 @@
+"""Demand: what load is coming to each workload, and the floor that it needs.
+
+A round costs one question per source (the newest load); every five minutes one more for the newest grid point, and only
+then are forecasts made, in a worker. Promises that bad data make no forecast and never lower a floor: the last good
+one is kept and the reason is said. Nothing here acts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+import numpy as np
+import structlog
+
+from controller.core.alerts import Known
+from controller.core.policy import ScalingMode
+from controller.core.presets import PRESETS
+from controller.core.signals import DUPLICATE, RESET, by_workload, twice
+from controller.core.sizing import (
+    CannotSize,
+    Capacity,
+    Object,
+    Outlook,
+    Rules,
+    Standing,
+    Wanted,
+    observed,
+    recorded,
+    size,
+    unfit,
+)
+from controller.errors import BadQuery
+from controller.kinds import AUTOSCALERS, WORKLOADS
+from controller.observe.cache import Cache
+from controller.observe.consent import Consents
+from controller.observe.fleet import Grid, Pool, Source, as_paths
+from controller.observe.gauges import FLOOR_WANTED, FORECAST_PEAK, shown
+from controller.observe.past import STEP, Floats, Past, Stretch
+from controller.observe.starts import Starts
+from controller.ports import Metrics, Paths, Unavailable
+from controller.settings import Settings
+from detectors.base import Horizon
+from detectors.forecast.leadtime import LeadTime, lead_time
+from detectors.forecast.shipped import Shipped
+from detectors.results import Abstention, Forecast
+from detectors.series import DataHealth, Problem, Series, Workload
+from remediations.floor import scaled_by
+
+log = structlog.get_logger(__name__)
+
+BATCH = 100
+"""Forecasts in one job of a worker: a second of its time."""
+OLDEST = 3 * STEP
+"""A history that ends earlier than this is no history of now."""
+QUIET = Abstention("no history of its load yet", frozenset({Problem.MISSING}))
+
+OUTDATED = Abstention("its history ends a while ago", frozenset({Problem.STALE}))
+
+
+@dataclass(frozen=True, slots=True)
+class Demanded:
+    """What is known of one workload's load at `at`.
+
+    `load` is the newest value in `unit`, None when it cannot be trusted; `health` says why; `forecast` was made when
+    the last grid point came; `floor` is what it asks for now.
+    """
+
+    at: datetime
+    load: float | None
+    unit: str
+    health: DataHealth
+    forecast: Forecast | Abstention
+    floor: Wanted | CannotSize
+    lead: LeadTime
+    capacity: Capacity
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """One workload's newest load."""
+
+    load: float | None
+    health: DataHealth
+
+
+@dataclass(slots=True)
+class Kept:
+    """What is remembered of one workload between rounds."""
+
+    capacity: Capacity = field(default=Capacity())
+    standing: Standing = field(default=Standing())
+    forecast: Forecast | Abstention = field(default=QUIET)
+    forecast_of: datetime | None = None
+
+
+Heard: TypeAlias = tuple[Mapping[Workload, Floats], DataHealth]
+"""Load by workload, and the doubts about the whole answer."""
+
+
+class Demand:
+    """The load of all workloads that have a source of it. `round` runs one round, `of` answers from the last."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        cache: Cache,
+        consents: Consents,
+        known: Callable[[], Known],
+        metrics: Metrics,
+        workers: Pool,
+    ) -> None:
+        self._settings, self._cache, self._consents, self._known = settings, cache, consents, known
+        self._metrics, self._workers = metrics, workers
+        scrape = timedelta(seconds=settings.scrape_interval)
+        self._window, self._settled = Grid.over(timedelta(seconds=settings.baseline_seconds), scrape).window, scrape
+        self._rules = Rules(settings.floor_cap, timedelta(seconds=settings.floor_hold_seconds))
+        self._past: dict[Source, Past] = {}
+        self._kept: dict[Workload, Kept] = {}
+        self._starts = Starts()
+        self._demanded: dict[Workload, Demanded] = {}
+
+    def of(self, workload: Workload) -> Demanded | None:
+        """What the last round found; None for a workload without a source of load or with scaling Off."""
+        return self._demanded.get(workload)
+
+    def series(self, workload: Workload) -> Series | None:
+        """The load that the forecast rests on, for people to see; None when there is none."""
+        for source, past in self._past.items():
+            if workload in past.rows:
+                return past.series(workload, unit_of(source))
+        return None
+
+    async def round(self, now: datetime) -> None:
+        """Continue the history, take the newest load, forecast where a new point has come, size every floor."""
+        if not all(self._cache.shelf(kind).synced for kind in WORKLOADS):
+            return
+        known = self._known()
+        sources = load_sources(self._wanted(known))
+        self._starts.look(self._cache)
+        newest: dict[Workload, Newest] = {}
+        lines: dict[Workload, tuple[Source, Series | None]] = {}
+        for source, workloads in sources.items():
+            past = self._past.setdefault(source, Past())
+            heard = await self._heard(source, past, known, now)
+            past.keep(known.workloads)
+            for workload in workloads:
+                newest[workload] = said_of(workload, heard)
+                lines[workload] = source, past.series(workload, unit_of(source))
+        self._past = {source: past for source, past in self._past.items() if source in sources}
+        self._kept = {workload: self._kept.get(workload, Kept()) for workload in newest}
+        leads = {w: lead_time(self._starts.of(w), self._settings.lead_quantile) for w in newest}
+        await self._forecast({w: line for w, (_, line) in lines.items()}, newest, leads, now)
+        scalers = self._autoscalers()
+        self._demanded = {
+            workload: self._sized(workload, newest[workload], lines[workload], leads[workload], scalers, now)
+            for workload in newest
+        }
+        self._show()
+
+    def _wanted(self, known: Known) -> Iterable[tuple[Workload, str | None, str | None]]:
+        for workload in known.workloads:
+            if workload.kind == "DaemonSet":
+                continue
+            consent = self._consents.of(workload, self._cache.labels(workload))
+            if consent.policy.scaling is not ScalingMode.OFF:
+                own = consent.signals.load if consent.signals is not None else None
+                yield workload, consent.preset.value if consent.preset is not None else None, own
+
+    # Asking
+
+    async def _heard(self, source: Source, past: Past, known: Known, now: datetime) -> Heard | Unavailable:
+        """One source's newest answer, its history continued. A query that the server calls wrong costs its own
+        workloads their answer, nobody else.
+        """
+        query = query_of(source, self._window)
+        try:
+            for stretch in past.due(now, self._settled):
+                if not await self._took(source, query, past, stretch, known):
+                    break
+            said = await self._metrics.instant(query, now)
+        except BadQuery as error:
+            log.warning("query refused", query=query, error=str(error))
+            return Unavailable(str(error))
+        return said if isinstance(said, Unavailable) else loads_of(as_paths(said, now, STEP), source, known)
+
+    async def _took(self, source: Source, query: str, past: Past, stretch: Stretch, known: Known) -> bool:
+        paths = await self._metrics.range(query, stretch.begin, stretch.end, STEP)
+        if isinstance(paths, Unavailable):
+            return False
+        found, health = loads_of(paths, source, known)
+        return past.take(stretch, found, health.problems)
+
+    # Forecasting
+
+    async def _forecast(
+        self,
+        lines: Mapping[Workload, Series | None],
+        newest: Mapping[Workload, Newest],
+        leads: Mapping[Workload, LeadTime],
+        now: datetime,
+    ) -> None:
+        """Forecast every workload whose history has grown; bad data now make no forecast, however good the past."""
+        work: list[tuple[Workload, Series, Horizon]] = []
+        period = timedelta(seconds=self._settings.demand_seconds)
+        for workload, line in lines.items():
+            kept, health = self._kept[workload], newest[workload].health
+            if not health.healthy:
+                kept.forecast, kept.forecast_of = Abstention(f"data {health}", health.problems), None
+            elif line is None:
+                kept.forecast, kept.forecast_of = QUIET, None
+            elif now - line.end > OLDEST:
+                kept.forecast, kept.forecast_of = OUTDATED, None
+            elif kept.forecast_of != line.end:
+                # The forecast serves until the next point has come and been scraped.
+                window = leads[workload].bound + period + STEP + max(timedelta(), now - line.end - self._settled)
+                work.append((workload, line, Horizon(window, self._settings.floor_quantile)))
+        for begin in range(0, len(work), BATCH):
+            batch = tuple(work[begin : begin + BATCH])
+            answers = await self._workers.run(forecast_batch, batch)
+            for (workload, line, _), answer in zip(batch, answers, strict=True):
+                self._kept[workload].forecast, self._kept[workload].forecast_of = answer, line.end
+
+    # Sizing
+
+    def _autoscalers(self) -> Mapping[tuple[str, str, str], list[Object]]:
+        found: dict[tuple[str, str, str], list[Object]] = {}
+        for item in self._cache.shelf(AUTOSCALERS).objects.values():
+            reference = item["spec"]["scaleTargetRef"]
+            place = str(item["metadata"]["namespace"]), str(reference["kind"]), str(reference["name"])
+            found.setdefault(place, []).append(item)
+        return found
+
+    def _sized(
+        self,
+        workload: Workload,
+        newest: Newest,
+        line: tuple[Source, Series | None],
+        lead: LeadTime,
+        scalers: Mapping[tuple[str, str, str], list[Object]],
+        now: datetime,
+    ) -> Demanded:
+        kept, unit = self._kept[workload], unit_of(line[0])
+        near = scalers.get((workload.namespace, workload.kind, workload.name), ())
+        hpa = unfit(item for item in near if scaled_by(item, workload))
+        if isinstance(hpa, CannotSize):
+            kept.standing = Standing()
+            floor: Wanted | CannotSize = hpa
+        else:
+            if newest.load is not None:
+                kept.capacity = observed(kept.capacity, hpa, newest.load)
+            trouble = "" if newest.health.healthy else f"data {newest.health}"
+            outlook = Outlook(newest.load, kept.forecast, lead.bound, trouble)
+            floor, kept.standing = size(hpa, recorded(hpa), outlook, kept.capacity, kept.standing, self._rules, now)
+        return Demanded(now, newest.load, unit, newest.health, kept.forecast, floor, lead, kept.capacity)
+
+    def _show(self) -> None:
+        shown(
+            FORECAST_PEAK,
+            {w: d.forecast.peak.value for w, d in self._demanded.items() if isinstance(d.forecast, Forecast)},
+        )
+        shown(FLOOR_WANTED, {w: d.floor.replicas for w, d in self._demanded.items() if isinstance(d.floor, Wanted)})
+
+
+def load_sources(
+    wanted: Iterable[tuple[Workload, str | None, str | None]],
+) -> dict[Source, frozenset[Workload]]:
+    """Group workloads by where their load comes from: (workload, preset, own query)."""
+    found: dict[Source, set[Workload]] = {}
+    for workload, preset, query in wanted:
+        if query:
+            found.setdefault(Source(query=query, workload=workload), set()).add(workload)
+        elif preset:
+            found.setdefault(Source(PRESETS[preset]), set()).add(workload)
+    return {source: frozenset(workloads) for source, workloads in found.items()}
+
+
+def query_of(source: Source, window: timedelta) -> str:
+    """The PromQL of a source's load."""
+    return source.query if source.preset is None else source.preset.load(window)
+
+
+def unit_of(source: Source) -> str:
+    """What its load is counted in."""
+    return "requests/s" if source.preset is None else source.preset.load_unit
+
+
+def loads_of(paths: Paths, source: Source, known: Known) -> Heard:
+    """Load by workload, and the doubts about the whole answer."""
+    if source.preset is None:
+        if source.workload is None or not paths.paths:
+            return {}, paths.health
+        values = np.array(paths.paths[0].values, dtype=np.float64)
+        return {source.workload: values}, paths.health | DUPLICATE if len(paths.paths) > 1 else paths.health
+    health = paths.health | DUPLICATE if twice(paths.paths, source.preset.naming) else paths.health
+    return by_workload(paths.paths, source.preset.naming, known), health
+
+
+def said_of(workload: Workload, heard: Heard | Unavailable) -> Newest:
+    """One workload's newest load out of its source's answer."""
+    if isinstance(heard, Unavailable):
+        return Newest(None, DataHealth(frozenset({Problem.UNAVAILABLE}), heard.reason))
+    found, health = heard
+    return newest_of(found.get(workload), health)
+
+
+def newest_of(values: Floats | None, health: DataHealth) -> Newest:
+    """A value with its health: nothing and less than nothing are no load."""
+    if values is None or not len(values) or not np.isfinite(values[-1]):
+        absent = DataHealth(frozenset({Problem.MISSING}), "no load is counted")
+        return Newest(None, health if not health.healthy else absent)
+    if values[-1] < 0.0:
+        return Newest(None, health | RESET)
+    return Newest(float(values[-1]) if health.healthy else None, health)
+
+
+def forecast_batch(batch: tuple[tuple[Workload, Series, Horizon], ...]) -> tuple[Forecast | Abstention, ...]:
+    """One worker's share of a round."""
+    forecaster = Shipped()
+    return tuple(forecaster.forecast(series, horizon) for _, series, horizon in batch)
