@@ -53,8 +53,17 @@ def value_at(document: Any, pointer: str, default: Any = None) -> Any:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Equal as the API server stores them: a member that is null is a member that is not there."""
-    return bool(without_nulls(one) == without_nulls(other))
+    """Equal as the API server stores them: a member that is null is a member that is not there.
+
+    What `without_nulls` of both would say, told at the first difference: templates are compared at every look.
+    """
+    if one == other:
+        return True
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return all(same(one.get(key), other.get(key)) for key in one.keys() | other.keys())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return False
 
 
 def without_nulls(value: Any) -> Any:

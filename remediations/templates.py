@@ -36,6 +36,21 @@ def without_hash(template: Object) -> dict[str, Any]:
     return plain
 
 
+def same_template(one: Object, other: Object) -> bool:
+    """Whether two templates have one digest, without making it. Reads both, copies neither."""
+    return same(_hashless(one), _hashless(other))
+
+
+def _hashless(template: Object) -> Object:
+    """The template with another head; everything below is shared with it."""
+    metadata = template.get("metadata") or {}
+    labels = metadata.get("labels") or {}
+    if HASH_LABEL not in labels:
+        return template
+    kept = {key: value for key, value in labels.items() if key != HASH_LABEL}
+    return {**template, "metadata": {**metadata, "labels": kept}}
+
+
 def digest(template: Object) -> str:
     """SHA-256 (12 hex digits) over a template without its hash label and without null members: equal exactly when it
     is the same.
@@ -46,9 +61,11 @@ def digest(template: Object) -> str:
 
 def current_replica_set(world: World) -> Object | None:
     """The ReplicaSet of the Deployment's present template, None while it is not yet there (and for other kinds)."""
-    wanted = digest(world.object["spec"]["template"])
+    wanted = world.object["spec"]["template"]
     ours = [
-        rs for rs in world.replica_sets if controlled_by(rs, world.uid) and digest(rs["spec"]["template"]) == wanted
+        rs
+        for rs in world.replica_sets
+        if controlled_by(rs, world.uid) and same_template(rs["spec"]["template"], wanted)
     ]
     return min(ours, key=lambda rs: str(rs["metadata"].get("creationTimestamp") or ""), default=None)
 

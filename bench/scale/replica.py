@@ -151,8 +151,8 @@ def free_port() -> int:
 
 
 def plain_environment() -> dict[str, str]:
-    """Ours without anything that would be a setting, or would point at a real cluster."""
-    prefixes = ("TRIMTAB_", "KUBERNETES_", "KUBECONFIG", "PYTHONPATH")
+    """Ours without anything that would be a setting, point at a real cluster, or keep Python from its compiled files."""
+    prefixes = ("TRIMTAB_", "KUBERNETES_", "KUBECONFIG", "PYTHON")
     return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
 
 

@@ -6,12 +6,24 @@ be kept in memory and rebuilt at start.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from controller.core.confidence import Confidence, Tally, measured
-from controller.core.events import Closed, Event, Opened, Proposed, RevisionHealthy, UndoAsked, Undone, Verified
+from controller.core.confidence import Confidence, measured
+from controller.core.events import (
+    Answered,
+    Closed,
+    Event,
+    Opened,
+    Proposed,
+    RevisionHealthy,
+    UndoAsked,
+    Undone,
+    Verified,
+)
 from controller.core.labels import Label, labels, recurred
+from controller.core.record import Record
 from detectors.series import Workload
 from remediations.cluster import HealthyRevision, World
 from remediations.plan import Outcome
@@ -19,16 +31,20 @@ from remediations.plan import Outcome
 FRUITLESS_WITHIN = timedelta(hours=4)
 BACKOFF = timedelta(minutes=5)
 """First pause after an action without effect; doubles with each further one."""
+JUDGING = (Verified, Answered, Undone)
+"""Events that can give a label or change one (see `labels`)."""
 
 
 @dataclass(slots=True)
 class History:
-    """All incidents' events, and the labels they give. Feed it with `add` in log order."""
+    """All incidents' events, and the labels they give. Feed it with `add` in log order; `add` costs no more with a
+    long log than with a short one.
+    """
 
     sequence: int = 0
     streams: dict[str, list[Event]] = field(default_factory=dict)
-    judged: dict[str, tuple[Label, ...]] = field(default_factory=dict)
-    fruitless: list[tuple[datetime, str, str]] = field(default_factory=list)
+    record: Record = field(default_factory=Record)
+    fruitless: dict[tuple[str, str], list[datetime]] = field(default_factory=dict)
     open: dict[str, str] = field(default_factory=dict)
     unfinished: dict[str, str] = field(default_factory=dict)
     healthy: dict[str, list[HealthyRevision]] = field(default_factory=dict)
@@ -44,12 +60,13 @@ class History:
             return
         events = self.streams.setdefault(stream, [])
         events.append(event)
+        self.record.begin(stream)
         match event:
             case Opened():
                 self.open[event.workload.key] = event.incident
                 self._recurrence(event)
             case Closed():
-                self.open = {key: incident for key, incident in self.open.items() if f"incident:{incident}" != stream}
+                self._closed(stream)
             case UndoAsked():
                 self.unfinished[self._opened(stream).workload.key] = self._opened(stream).incident
             case Undone():
@@ -58,7 +75,13 @@ class History:
                 self._fruitless(events, event)
             case _:
                 pass
-        self.judged[stream] = self._merged(stream, labels(events))
+        if isinstance(event, JUDGING):
+            self.record.put(stream, self._merged(stream, labels(events)))
+
+    @property
+    def judged(self) -> Mapping[str, tuple[Label, ...]]:
+        """Labels by stream, of streams that have any."""
+        return self.record.by_stream
 
     def _merged(self, stream: str, fresh: tuple[Label, ...]) -> tuple[Label, ...]:
         """Labels already turned bad by a recurrence stay bad."""
@@ -66,11 +89,19 @@ class History:
         return tuple(turned.get(label.digest, label) for label in fresh)
 
     def _recurrence(self, later: Opened) -> None:
-        for stream, found in self.judged.items():
+        for stream in self.record.about(later.workload):
+            found = self.judged[stream]
             if any(recurred(label, later) for label in found):
-                self.judged[stream] = tuple(
+                turned = (
                     replace(label, good=False, why="recurred") if recurred(label, later) else label for label in found
                 )
+                self.record.put(stream, tuple(turned))
+
+    def _closed(self, stream: str) -> None:
+        """The incident of this stream is not the open one of its workload any more."""
+        first = self.streams[stream][0]
+        if isinstance(first, Opened) and f"incident:{self.open.get(first.workload.key)}" == stream:
+            del self.open[first.workload.key]
 
     def opened(self, stream: str) -> Opened | None:
         """How the incident of a stream began, None for another stream."""
@@ -88,7 +119,7 @@ class History:
         opened = events[0]
         for item in events:
             if isinstance(opened, Opened) and isinstance(item, Proposed) and item.plan.digest == event.digest:
-                self.fruitless.append((event.at, opened.workload.key, item.plan.remediation))
+                self.fruitless.setdefault((opened.workload.key, item.plan.remediation), []).append(event.at)
                 return
 
     def healthy_known(self, workload: Workload, revision: HealthyRevision) -> bool:
@@ -102,17 +133,11 @@ class History:
 
     def labels_of(self, runbook: str) -> tuple[Label, ...]:
         """Every label of one runbook, by name, oldest first."""
-        found = (label for group in self.judged.values() for label in group if label.runbook == runbook)
-        return tuple(sorted(found, key=lambda label: label.at))
+        return self.record.of_runbook(runbook)
 
     def confidence(self, runbook: str, workload: Workload, abnormal: float, cause: float) -> Confidence:
         """Measured confidence of a runbook on one workload as of now."""
-        elsewhere, here = Tally(), Tally()
-        for label in self.labels_of(runbook):
-            if label.workload == workload:
-                here = here.with_label(label.good)
-            else:
-                elsewhere = elsewhere.with_label(label.good)
+        elsewhere, here = self.record.tallies(runbook, workload)
         return measured(elsewhere, here, abnormal, cause)
 
     def similar(self, runbook: str, at_most: int = 3) -> tuple[str, ...]:
@@ -133,11 +158,7 @@ class History:
 
     def without_effect(self, workload: Workload, remediation: str, now: datetime) -> tuple[datetime, ...]:
         """When the same action had no effect on this workload in the last four hours."""
-        return tuple(
-            at
-            for at, key, name in self.fruitless
-            if key == workload.key and name == remediation and now - at <= FRUITLESS_WITHIN
-        )
+        return tuple(at for at in self.fruitless.get((workload.key, remediation), ()) if now - at <= FRUITLESS_WITHIN)
 
     def backoff_until(self, workload: Workload, remediation: str, now: datetime) -> datetime | None:
         """When the same action may be tried again; None when nothing holds it back."""

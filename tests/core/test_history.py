@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controller.core.confidence import Tally
 from controller.core.events import Closed, Event, Opened, Proposed, RevisionHealthy, Undone, Verified
 from controller.core.history import BACKOFF, FRUITLESS_WITHIN, History
 from controller.core.labels import RECURRENCE, labels
@@ -223,6 +224,25 @@ def test_s29_a_replay_reproduces_the_record_bit_for_bit(tales: list[Tale], data:
     assert whole == halves
     for name in {label.runbook for group in whole.judged.values() for label in group}:
         assert whole.confidence(name, CHECKOUT, 0.9, 0.9) == halves.confidence(name, CHECKOUT, 0.9, 0.9)
+
+
+@given(st.lists(st.tuples(st.sampled_from(ALL), st.integers(0, 30)), min_size=1, max_size=8))
+def test_the_record_answers_as_if_every_label_were_read(drawn: list[tuple[Tale, int]]) -> None:
+    """The indexes are a shortcut and nothing else: order, recurrences and sums are those of all labels."""
+    record = history(*(shifted(tale, f"INC-{n}", hours * HOUR) for n, (tale, hours) in enumerate(drawn)))
+    order = list(record.streams)
+    labels_ = [label for stream in order for label in record.judged.get(stream, ())]
+
+    for name in {label.runbook for label in labels_}:
+        of_it = sorted((label for label in labels_ if label.runbook == name), key=lambda label: label.at)
+        assert list(record.labels_of(name)) == of_it
+        for workload in (CHECKOUT, SEARCH):
+            elsewhere, here = record.record.tallies(name, workload)
+            assert here == Tally(
+                sum(label.good for label in of_it if label.workload == workload),
+                sum(label.workload == workload for label in of_it),
+            )
+            assert elsewhere + here == Tally(sum(label.good for label in of_it), len(of_it))
 
 
 def test_a_verdict_counts_once_however_often_it_is_read() -> None:

@@ -18,8 +18,15 @@ from remediations.pointer import (
     tokens,
     value_at,
     with_parents,
+    without_nulls,
 )
 
+SCALARS = st.none() | st.booleans() | st.integers(0, 3) | st.sampled_from(["a", ""])
+DOCUMENTS = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("ab"), inner, max_size=2),
+    max_leaves=6,
+)
 RFC = {"foo": ["bar", "baz"], "": 0, "a/b": 1, "m~n": 8, " ": 7}
 
 
@@ -112,6 +119,12 @@ def test_an_operation_that_does_not_fit_is_refused(op: PatchOp) -> None:
 )
 def test_a_declared_pointer_covers_itself_and_what_lies_under_it(declared: str, pointer: str, expected: bool) -> None:
     assert covers(declared, pointer) is expected
+
+
+@given(DOCUMENTS, DOCUMENTS)
+def test_same_is_equal_without_the_nulls(one: object, other: object) -> None:
+    assert same(one, other) == (without_nulls(one) == without_nulls(other))
+    assert same(one, without_nulls(one))
 
 
 def test_a_null_member_is_the_same_as_none() -> None:
