@@ -385,12 +385,10 @@ class Program:
         """Wait until nothing is under way but what waits on the clock: no workload is looked at or due, no answer is
         being taken in. Jobs are the clock's own, watches the cluster's.
         """
-        while True:
+        while (busy := self._background - self._pausing) or not self.queue.idle:
             await self.queue.drained()
-            busy = self._background - self._pausing
-            if not busy:
-                return
-            await asyncio.wait(busy)
+            if busy:
+                await asyncio.wait(busy)
 
     def alerted(self, alerts: Iterable[Alert]) -> None:
         """Alerts by webhook."""

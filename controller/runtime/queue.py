@@ -44,12 +44,17 @@ class KeyedQueue(Generic[Key]):
     def __len__(self) -> int:
         return len(self._waiting)
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is worked on and nothing waits but appointments."""
+        return self._drained.is_set()
+
     async def resting(self) -> None:
         """Wait until nothing is worked on."""
         await self._resting.wait()
 
     async def drained(self) -> None:
-        """Wait until nothing is worked on and nothing waits but appointments."""
+        """Wait until it was idle once."""
         await self._drained.wait()
 
     def add(self, key: Key) -> None:
