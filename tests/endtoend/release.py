@@ -5,7 +5,7 @@ At most one release runs at a time, since all of them share the chart's one Leas
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -68,16 +68,30 @@ def values(namespaces: list[str], prometheus: str) -> Json:
 
 
 class Release:
-    """The chart, installed on `plane` to act in `namespaces`."""
+    """The chart, installed on `plane` to act in `namespaces`.
 
-    def __init__(self, plane: ControlPlane, helm: Helm, folder: Path, namespaces: list[str]) -> None:
+    Without a `history`, each namespace has a quarter of an hour of the service checkout behind it. `settings` are laid
+    over the chart's values.
+    """
+
+    def __init__(
+        self,
+        plane: ControlPlane,
+        helm: Helm,
+        folder: Path,
+        namespaces: list[str],
+        *,
+        history: Sequence[History] | None = None,
+        settings: Json | None = None,
+    ) -> None:
         self.plane = plane
         self.folder = folder
         self.namespaces = namespaces
         self.exporter = Exporter(plane.user_kubeconfig("system:exporter", "system:masters"))
-        history = [History(name, "checkout", days=HISTORY_DAYS, step=1) for name in namespaces]
+        if history is None:
+            history = [History(name, "checkout", days=HISTORY_DAYS, step=1) for name in namespaces]
         self.prometheus = Prometheus(folder / "prometheus", [self.exporter.url], history=history, rules=RULES)
-        self.objects = helm.render(values(namespaces, self.prometheus.url))
+        self.objects = helm.render({**values(namespaces, self.prometheus.url), **(settings or {})})
         self._running: list[Trimtab] = []
         self._starts = 0
 
