@@ -11,7 +11,7 @@ from pathlib import Path
 from controller.api.crd import HEADER, template
 from controller.api.manifest import to_yaml
 from controller.api.reference import page as reference_page
-from controller.api.rights import CLUSTER, OBSERVE, own, rules_for
+from controller.api.rights import CLUSTER, OBSERVE, acting_rules, own
 from controller.api.rightspage import page as rights_page
 from controller.api.v1alpha1.kinds import KINDS
 from controller.core import preset_page
@@ -35,7 +35,7 @@ def main(chart: Path) -> None:
 
 def rights() -> dict[str, str]:
     """The rules of the chart's roles, as lists that its templates read."""
-    sets = {"observe": OBSERVE, "cluster": CLUSTER, "own": own(LEASE), "act": rules_for(library(), shipped())}
+    sets = {"observe": OBSERVE, "cluster": CLUSTER, "own": own(LEASE), "act": acting_rules(library(), shipped())}
     return {f"{name}.yaml": HEADER + to_yaml([rule.manifest() for rule in rules]) for name, rules in sets.items()}
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from controller.api.shapes import GROUP
 from controller.errors import Terminal
 from remediations.base import Right
+from remediations.floor import Floor
 from remediations.registry import Registry, rights_for
 from runbooks.schema import Runbook
 
@@ -41,7 +42,7 @@ OBSERVE: Final = (
     Rule("apps", ("daemonsets", "deployments", "statefulsets"), READ, "the workloads"),
     Rule("apps", ("replicasets",), SEE, "their versions"),
     Rule("", ("pods",), SEE, "what crash-loops, is killed for memory, cannot pull its image"),
-    Rule("autoscaling", ("horizontalpodautoscalers",), ("list",), "who else moves the replicas"),
+    Rule("autoscaling", ("horizontalpodautoscalers",), READ, "who else moves the replicas, and what a floor would be"),
     Rule("policy", ("poddisruptionbudgets",), ("list",), "what may not be disrupted"),
     Rule(GROUP, ("plannedevents", "runbooks", "servicepolicies"), SEE, "what people have written"),
     Rule(GROUP, ("remediations",), (*READ, "create"), "puts a plan before people, and waits for their answer"),
@@ -100,6 +101,17 @@ def rules_for(runbooks: Iterable[Runbook], registry: Registry) -> tuple[Rule, ..
         for step in runbook.spec.steps
         for right in rights_for(registry[step.remediation], runbook.spec.targets)
     )
+
+
+def acting_rules(runbooks: Iterable[Runbook], registry: Registry) -> tuple[Rule, ...]:
+    """What acting takes in all: the steps of these runbooks, and the scaling loop's floor. Raises like `rules_for`."""
+    steps = (
+        (step.remediation, right)
+        for runbook in runbooks
+        for step in runbook.spec.steps
+        for right in rights_for(registry[step.remediation], runbook.spec.targets)
+    )
+    return merged((*steps, *((Floor.name, right) for right in Floor.needs)))
 
 
 def merged(needs: Iterable[tuple[str, Right]]) -> tuple[Rule, ...]:

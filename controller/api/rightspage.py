@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from controller.api.rights import CLUSTER, OBSERVE, Rule, own, rules_for
+from controller.api.rights import CLUSTER, OBSERVE, Rule, acting_rules, own
 from remediations.registry import shipped
 from runbooks.load import library
 
@@ -60,7 +60,7 @@ def page() -> str:
         _table("In every watched namespace", OBSERVE),
         _table("Once in the cluster", CLUSTER),
         _table("In its own namespace", own("the release's name")),
-        _table("In each of `act.namespaces`", rules_for(library(), shipped()), "for"),
+        _table("In each of `act.namespaces`", acting_rules(library(), shipped()), "for"),
         ACTING,
         ADMISSION,
     ]

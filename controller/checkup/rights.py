@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from controller.api.rights import CLUSTER, OBSERVE, Rule, own, rules_for
+from controller.api.rights import CLUSTER, OBSERVE, Rule, own, acting_rules
 from controller.checkup.finding import Finding, note, well, wrong
 from controller.ports import ResourceKind
 from controller.settings import Settings
@@ -75,7 +75,7 @@ def reading(settings: Settings) -> frozenset[Need]:
 
 def acting(settings: Settings, runbooks: Iterable[Runbook], registry: Registry) -> frozenset[Need]:
     """What it takes to carry these runbooks out where it may act."""
-    rules = rules_for(runbooks, registry)
+    rules = acting_rules(runbooks, registry)
     return frozenset().union(*(needs(rules, place) for place in settings.act_namespaces))
 
 

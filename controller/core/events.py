@@ -17,6 +17,7 @@ from pydantic import Field, JsonValue, TypeAdapter
 
 from controller.core.confidence import Confidence
 from controller.core.routes import Licence, Reason, Route
+from detectors.results import Counted
 from detectors.series import Workload
 from remediations.cluster import HealthyRevision
 from remediations.plan import Outcome, Plan
@@ -116,7 +117,7 @@ class Diagnosed:
 class Proposed:
     """A plan for this incident. `runbook` is a reference (`name@3`), `step` its index in the runbook."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     at: datetime
     runbook: str
     summary: str
@@ -368,6 +369,60 @@ class Ignored:
 
 
 @dataclass(frozen=True, slots=True)
+class RolloutBegan:
+    """Two versions of a workload have pods at once (stream `rollout:…`). `since`: what counts is what came after."""
+
+    version: ClassVar[int] = 1
+    at: datetime
+    workload: Workload
+    since: datetime
+    uid: str
+    replica_set: str
+    version_name: str
+    old_uid: str
+    old_replica_set: str
+    old_version_name: str
+    kind: Literal["rollout-began"] = "rollout-began"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the new version was judged, recorded when the verdict is another one (stream `rollout:…`).
+
+    `new` and `old` are what both have counted, missing where nothing could be compared; `code` why it could not.
+    """
+
+    version: ClassVar[int] = 1
+    at: datetime
+    workload: Workload
+    uid: str
+    version_name: str
+    verdict: Literal["promote", "hold", "roll-back", "cannot-know"]
+    text: str
+    new: Counted | None = None
+    old: Counted | None = None
+    e_value: float = 0.0
+    dispersion: float = 1.0
+    progress: float = 0.0
+    code: str = ""
+    kind: Literal["judged"] = "judged"
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutEnded:
+    """Two versions no longer stand beside each other (stream `rollout:…`)."""
+
+    version: ClassVar[int] = 1
+    at: datetime
+    workload: Workload
+    uid: str
+    version_name: str
+    how: Literal["completed", "gone-back", "replaced", "gone"]
+    verdict: str
+    kind: Literal["rollout-ended"] = "rollout-ended"
+
+
+@dataclass(frozen=True, slots=True)
 class RevisionHealthy:
     """A ReplicaSet was seen fully available for long enough (stream `workload:…`)."""
 
@@ -387,6 +442,76 @@ class Noted:
     text: str
     by: str = ""
     kind: Literal["noted"] = "noted"
+
+
+@dataclass(frozen=True, slots=True)
+class FloorProposed:
+    """The floor that one workload's autoscaler should have (stream `floor:…`). Without a plan it is only what would be
+    held. `was` is the minimum that its people wrote; `takes` says that the field has to be taken from its owner.
+    """
+
+    version: ClassVar[int] = 1
+    at: datetime
+    workload: Workload
+    autoscaler: Workload
+    policy: str
+    replicas: int
+    was: int
+    takes: bool = False
+    peak: float = 0.0
+    per_pod: float = 0.0
+    until: datetime | None = None
+    reasons: tuple[str, ...] = ()
+    plan: Plan | None = None
+    kind: Literal["floor-proposed"] = "floor-proposed"
+
+
+@dataclass(frozen=True, slots=True)
+class FloorHeld:
+    """The floor stands on the autoscaler. `owner` had the field before us; `found`: it stood there and the log did not
+    know of it.
+    """
+
+    version: ClassVar[int] = 1
+    at: datetime
+    workload: Workload
+    autoscaler: Workload
+    uid: str
+    policy: str
+    replicas: int
+    was: int
+    owner: str = ""
+    found: bool = False
+    kind: Literal["floor-held"] = "floor-held"
+
+
+@dataclass(frozen=True, slots=True)
+class FloorEnded:
+    """Somebody else has the field now: it is theirs until the policy changes. `code` is `TakenBack` or `Recreated`."""
+
+    version: ClassVar[int] = 1
+    at: datetime
+    workload: Workload
+    policy: str
+    code: str
+    by: str
+    replicas: int
+    kind: Literal["floor-ended"] = "floor-ended"
+
+
+@dataclass(frozen=True, slots=True)
+class FloorReleased:
+    """Nothing of ours is left on the autoscaler. `code` says why: `NotAsked`, `TakenBack`, `Gone`; `to` is the minimum
+    that stands there now.
+    """
+
+    version: ClassVar[int] = 1
+    at: datetime
+    workload: Workload
+    code: str
+    reason: str
+    to: int | None = None
+    kind: Literal["floor-released"] = "floor-released"
 
 
 Event: TypeAlias = (
@@ -414,15 +539,24 @@ Event: TypeAlias = (
     | Learned
     | Closed
     | Ignored
+    | RolloutBegan
+    | Judged
+    | RolloutEnded
     | RevisionHealthy
     | Noted
+    | FloorProposed
+    | FloorHeld
+    | FloorEnded
+    | FloorReleased
 )
 
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
 
 Upcaster: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
-UPCASTERS: Mapping[tuple[str, int], Upcaster] = {}
-"""(kind, version) → the body one version later. Released versions are in `tests/core/golden/events.jsonl`."""
+UPCASTERS: Mapping[tuple[str, int], Upcaster] = {("proposed", 1): dict}
+"""(kind, version) → the body one version later. Released versions are in `tests/core/golden/events.jsonl`.
+`proposed` 2: a step may hold its fields (`holding`); none did before.
+"""
 
 
 class UnknownEvent(ValueError):

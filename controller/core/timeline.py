@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import assert_never
 
 from controller.core.confidence import Confidence
 from controller.core.events import (
@@ -27,9 +28,14 @@ from controller.core.events import (
     Escalated,
     Event,
     Expired,
+    FloorEnded,
+    FloorHeld,
+    FloorProposed,
+    FloorReleased,
     HandedOver,
     Ignored,
     Intended,
+    Judged,
     Learned,
     NotApplied,
     Noted,
@@ -38,6 +44,8 @@ from controller.core.events import (
     Opened,
     Proposed,
     RevisionHealthy,
+    RolloutBegan,
+    RolloutEnded,
     Superseded,
     UndoAsked,
     Undone,
@@ -153,8 +161,59 @@ def row_of(event: Event, told: Sequence[Event], index: int) -> Row | None:  # no
         case Noted():
             whose = f" (by {clean(event.by)})" if event.by else ""
             return Row(event.at, clean(event.code, 12), f"{clean(event.text)}{whose}", tone=Tone.WAITING)
+        case FloorProposed() | FloorHeld() | FloorEnded() | FloorReleased():
+            return _floor(event)
+        case RolloutBegan() | Judged() | RolloutEnded():
+            return rollout_row(event)
         case Claimed() | RevisionHealthy():
             return None
+
+
+def _floor(event: FloorProposed | FloorHeld | FloorEnded | FloorReleased) -> Row:
+    match event:
+        case FloorProposed(plan=None):
+            text = f"would hold a floor of {event.replicas} (its own minimum is {event.was})"
+            return Row(event.at, "observed", text, _joined(event.reasons), Tone.WAITING)
+        case FloorProposed():
+            taking = " and take the field from its owner" if event.takes else ""
+            text = f"hold a floor of {event.replicas}{taking} (its own minimum is {event.was})"
+            return Row(event.at, "proposed", text, _joined(event.reasons))
+        case FloorHeld(found=True):
+            return Row(event.at, "floor", f"found {event.replicas} held already; goes on holding it")
+        case FloorHeld():
+            before = f" · {event.was} by {clean(event.owner)} before" if event.owner else f" · {event.was} before"
+            return Row(event.at, "floor", f"holds {event.replicas}{before}", f"policy {clean(event.policy)}", Tone.GOOD)
+        case FloorEnded():
+            text = f"{event.replicas} taken back by {clean(event.by)}: left alone until the policy changes"
+            return Row(event.at, "taken back", text, tone=Tone.WAITING)
+        case FloorReleased():
+            now = "" if event.to is None else f" · its minimum is {event.to}"
+            return Row(event.at, "released", f"{clean(event.reason)}{now}")
+        case _:
+            assert_never(event)
+
+
+VERDICTS = {"promote": Tone.GOOD, "hold": Tone.WAITING, "roll-back": Tone.BAD, "cannot-know": Tone.WAITING}
+ENDINGS = {
+    "completed": "every pod is of this version",
+    "gone-back": "the version before runs again",
+    "replaced": "another version came after it",
+    "gone": "the workload is gone",
+}
+
+
+def rollout_row(event: RolloutBegan | Judged | RolloutEnded) -> Row:
+    """The row of one event of a rollout."""
+    match event:
+        case RolloutBegan():
+            text = f"{clean(event.old_version_name)} → {clean(event.version_name)}, judged beside each other"
+            return Row(event.at, "rollout", text)
+        case Judged():
+            word = {"cannot-know": "cannot know"}.get(event.verdict, event.verdict)
+            return Row(event.at, word, clean(event.text), tone=VERDICTS[event.verdict])
+        case RolloutEnded():
+            verdict = f"; last verdict: {clean(event.verdict)}" if event.verdict else ""
+            return Row(event.at, "rollout over", f"{clean(event.version_name)}: {ENDINGS[event.how]}{verdict}")
 
 
 def _joined(texts: Iterable[str]) -> str:

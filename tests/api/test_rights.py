@@ -10,6 +10,7 @@ from controller.api.rights import (
     ForbiddenRight,
     Rule,
     ServiceAccount,
+    acting_rules,
     merged,
     own,
     roles,
@@ -20,7 +21,7 @@ from remediations.registry import shipped
 from runbooks.load import library
 
 US = ServiceAccount("trimtab", "trimtab")
-ACT = rules_for(library(), shipped())
+ACT = acting_rules(library(), shipped())
 WORKLOADS = {"", "apps", "batch", "autoscaling", "policy"}
 
 
@@ -37,12 +38,13 @@ def test_s17_no_rule_holds_a_wildcard_a_secret_or_a_way_in(rule: Rule) -> None:
     assert rule.why
 
 
-def test_s17_the_shipped_runbooks_need_nothing_but_to_patch_workloads_and_list_their_versions() -> None:
+def test_s17_acting_takes_nothing_but_to_patch_workloads_and_autoscalers_and_list_versions() -> None:
     assert {(rule.group, *rule.resources, rule.verbs) for rule in ACT} <= {
         ("apps", "daemonsets", ("patch",)),
         ("apps", "deployments", ("patch",)),
         ("apps", "replicasets", ("list",)),
         ("apps", "statefulsets", ("patch",)),
+        ("autoscaling", "horizontalpodautoscalers", ("patch",)),
     }
 
 

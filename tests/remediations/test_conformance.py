@@ -9,10 +9,13 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from detectors.series import Workload
+from remediations import samples
 from remediations.base import Remediation, Right
 from remediations.cluster import World
 from remediations.conformance import BrokenPromises, Case, check_remediation
+from remediations.floor import Floor, FloorParameters
 from remediations.limits import Limits
+from remediations.memory import MemoryCluster, autoscaler
 from remediations.plan import Outcome, PatchOp, Plan, Refusal, StepClass, Writes
 from remediations.pointer import applied
 from remediations.registry import shipped
@@ -30,6 +33,17 @@ def test_a_restart_keeps_them_for_every_kind(kind: str) -> None:
     annotated = changed(of(kind), PatchOp("add", "/spec/template/metadata/annotations", {"team": "shop"}))
 
     check_remediation(Restart(), [Case("plain", of(kind), None, NOW), Case("annotated", annotated, None, NOW)])
+
+
+def test_a_floor_keeps_its_promises() -> None:
+    """It is no step of a runbook: the scaling loop plans it."""
+    cluster = MemoryCluster(lambda: NOW)
+    hpa = cluster.create(autoscaler("shop", "checkout", 2, 10))
+    untouched = samples.reading(cluster, hpa)
+    plain = {**untouched.object, "metadata": {**untouched.object["metadata"], "annotations": {"team": "shop"}}}
+    taken = FloorParameters(min_replicas=6, for_whom="shop/checkout@3", force=True)
+
+    check_remediation(Floor(), [Case("annotated", replace(untouched, object=plain), taken, NOW)])
 
 
 Change = Callable[[Plan], Plan]
