@@ -52,11 +52,12 @@ def when(report: Report) -> str:
 
 def stretch(report: Report) -> str:
     """`Fri 13 Nov 08:00 to Fri 20 Nov 08:00 UTC`, and since when there is anything to tell."""
-    told = f"{_day(report.begin)} to {_day(report.end)} UTC"
-    return f"{told}; the log begins {_day(report.since)}" if report.since is not None else told
+    told = f"{day_time(report.begin)} to {day_time(report.end)} UTC"
+    return f"{told}; the log begins {day_time(report.since)}" if report.since is not None else told
 
 
-def _day(at: datetime) -> str:
+def day_time(at: datetime) -> str:
+    """`Fri 20 Nov 14:02`, in UTC."""
     at = at.astimezone(UTC)
     return f"{at:%a} {at.day} {at:%b} {at:%H:%M}"
 
@@ -187,7 +188,7 @@ def groups(report: Report, most: int | None = None) -> tuple[Group, ...]:
 def told(line: Line) -> str:
     """One line: when, which incident, what became of it."""
     name = f" {clean(line.incident, 60)}" if line.incident else ""
-    return f"{SHAPES[line.mark]} {_day(line.at)}{name}: {line.text}"
+    return f"{SHAPES[line.mark]} {day_time(line.at)}{name}: {line.text}"
 
 
 def quiet_note(report: Report) -> str:

@@ -45,6 +45,31 @@ def chance(p: float) -> str:
     return f"{digit}·10{str(exponent).translate(_SUPERSCRIPT)}"
 
 
+def amount(value: float, unit: str = "") -> str:
+    """A measured number with three digits and its unit: `212/s`, `0.4 cores`, `12 300/s` (with a narrow space)."""
+    if not math.isfinite(value):
+        return "unknown"
+    digits = max(0, 2 - math.floor(math.log10(abs(value)))) if value else 0
+    if abs(value) < 999.5:
+        shown = f"{round(value, digits):.{digits}f}"
+        shown = shown.rstrip("0").rstrip(".") if "." in shown else shown
+    else:
+        shown = f"{float(f'{value:.3g}'):,.0f}".replace(",", "\u202f")
+    if unit.startswith(("1/", "requests/")):
+        return f"{shown}/{unit.partition('/')[2]}"
+    return f"{shown} {unit}" if unit else shown
+
+
+def times(e_value: float) -> str:
+    """An e-value, never rounded up: `24`, or `3·10⁴` where the zeros would have to be counted."""
+    if not math.isfinite(e_value):
+        return "unknown"
+    if e_value < 10_000:
+        return f"{math.floor(e_value)}" if e_value >= 1 else fraction(e_value)
+    digits = f"{e_value:.3e}"
+    return f"{digits[0]}·10{str(int(digits.partition('e')[2])).translate(_SUPERSCRIPT)}"
+
+
 def clock(at: datetime) -> str:
     """`14:05` in UTC."""
     return f"{at.astimezone(UTC):%H:%M}"

@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from prometheus_client import generate_latest
 
 from controller.api.v1alpha1.kinds import AUTOMATION_PAUSE, REMEDIATION
 from controller.core.alerts import Alert
 from controller.core.budget import Spent, charges
-from controller.core.events import Verdict, Via
-from controller.core.headline import decided
+from controller.core.events import Noted, Verdict, Via
 from controller.core.incident import Incident, fold
 from controller.core.message import Background
+from controller.core.report import Deed, Report
 from controller.errors import TrimtabError
 from controller.journal import stream_of
 from controller.ports import Person, Stored
@@ -26,7 +27,8 @@ from controller.program import Program
 from controller.runtime.answers import Reply
 from controller.runtime.pausing import pause, resume
 from controller.serving.measures import Measures
-from controller.web.backend import Check, Paused, Right, Service
+from controller.serving.services import service_of, would_have
+from controller.web.backend import Check, Head, Paused, Right, Service, Detail
 from detectors.series import Workload
 
 FOLLOW = 1.0
@@ -74,27 +76,40 @@ class ProgramBackend:
     async def services(self) -> tuple[Service, ...]:
         """Every watched workload."""
         workloads = sorted(self.program.cache.workloads(), key=lambda workload: workload.key)
-        return tuple([await self._service(workload) for workload in workloads])
+        return tuple(service_of(self.program, workload) for workload in workloads)
 
-    async def _service(self, workload: Workload) -> Service:
-        program = self.program
-        seen = program.sight.look(workload, program.parts.clock.now())
-        consent = program.consents.of(workload, seen.labels)
-        opened = program.history.open.get(workload.key, "")
-        incident = await program.journal.load(opened) if opened else None
-        observed = incident is not None and incident.decision is not None and incident.decision.would is not None
-        known = seen.world is not None
-        ready, desired = seen.evidence.get("replicas.ready"), seen.evidence.get("replicas.desired")
-        return Service(
-            workload=workload,
-            mode=consent.policy.mode.value,
-            policy=consent.policy.name,
-            health=seen.data if known else None,
-            ready=int(ready) if isinstance(ready, int | float) else None,
-            desired=int(desired) if isinstance(desired, int | float) else None,
-            incident=opened,
-            would=decided(incident) if incident is not None and observed else "",
+    async def service(self, workload: Workload) -> Detail | None:
+        """One of them."""
+        if workload not in self.program.cache.workloads():
+            return None
+        would = would_have(self.program.history, self.program.parts.clock.now())
+        return Detail(service_of(self.program, workload), would=would.get(workload, ()))
+
+    async def would(self) -> tuple[Deed, ...]:
+        """What would have been done, newest first."""
+        found = would_have(self.program.history, self.program.parts.clock.now())
+        return tuple(sorted((deed for deeds in found.values() for deed in deeds), key=_newest_first))
+
+    async def head(self) -> Head:
+        """How the program itself stands."""
+        program, store = self.program, self.program.parts.store
+        found = await store.identity()
+        notes = [item.event for item in await store.read("program") if isinstance(item.event, Noted)]
+        labels = [label for group in program.history.judged.values() for label in group]
+        return Head(
+            replica=program.identity,
+            leads=program.leadership.epoch is not None,
+            note=notes[-1].text if notes else "",
+            since=notes[-1].at if notes else None,
+            events=found.sequence,
+            epoch=found.epoch,
+            right=sum(label.good for label in labels),
+            labelled=len(labels),
         )
+
+    async def report(self, lasting: timedelta) -> Report:
+        """The report on the stretch that ends now."""
+        return await self.program.publisher.weekly.made(self.program.parts.clock.now(), lasting)
 
     async def answer(self, incident: str, digest: str, verdict: Verdict, person: Person, reason: str) -> Reply:
         """A person's word through the one door."""
@@ -188,3 +203,7 @@ class ProgramBackend:
     async def alerts(self, alerts: tuple[Alert, ...]) -> None:
         """Take in what Alertmanager says."""
         self.program.alerted(alerts)
+
+
+def _newest_first(deed: Deed) -> tuple[float, str]:
+    return -deed.at.timestamp(), deed.workload.key

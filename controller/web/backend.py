@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -15,9 +16,15 @@ from controller.core.alerts import Alert
 from controller.core.events import Verdict
 from controller.core.incident import Incident
 from controller.core.message import Background
+from controller.core.report import Deed, Report
+from controller.core.words import amount
 from controller.ports import Person, Stored
 from controller.runtime.answers import Reply
-from detectors.series import DataHealth, Workload
+from detectors.results import Forecast
+from detectors.series import DataHealth, Series, Workload
+
+UNKNOWN = "–"
+"""What stands where there is nothing to say; why is said elsewhere."""
 
 
 class Right(StrEnum):
@@ -29,9 +36,35 @@ class Right(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Quantity:
+    """A number with its unit, or, where `value` is None, why there is none. `until` is how long a bound holds."""
+
+    value: float | None = None
+    unit: str = ""
+    why: str = ""
+    until: datetime | None = None
+
+    def __str__(self) -> str:
+        return UNKNOWN if self.value is None else amount(self.value, self.unit)
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """How something stands, in a few words, and the sentence behind it."""
+
+    text: str = ""
+    why: str = ""
+
+    def __str__(self) -> str:
+        return self.text or UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """One watched workload. `health` None: not looked at yet. `would` is what Observe would have done, in one clause
     (`controller.core.headline.decided`), `incident` the open one.
+
+    `mode` is that of the incidents loop; `load` as measured now, `peak` the bound that it stays under until `until`.
     """
 
     workload: Workload
@@ -42,6 +75,42 @@ class Service:
     desired: int | None = None
     incident: str = ""
     would: str = ""
+    scaling: str = "Observe"
+    canary: str = "Observe"
+    load: Quantity = Quantity()
+    peak: Quantity = Quantity()
+    floor: Clause = Clause()
+    rollout: Clause = Clause()
+
+    @property
+    def modes(self) -> str:
+        """The modes of all three loops, or the one that they share."""
+        modes = (self.scaling, self.canary, self.mode)
+        return modes[0] if len(set(modes)) == 1 else "/".join(modes)
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """Everything about one service: its load as it was and is expected, and what would have been done, newest first."""
+
+    service: Service
+    measured: Series | None = None
+    expected: Forecast | None = None
+    would: tuple[Deed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The program itself: who leads (by the last note), how long the log is, how often its record was right."""
+
+    replica: str
+    leads: bool
+    note: str
+    since: datetime | None
+    events: int
+    epoch: int
+    right: int
+    labelled: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +152,22 @@ class Backend(Protocol):
 
     async def services(self) -> tuple[Service, ...]:
         """Every watched workload."""
+        ...
+
+    async def service(self, workload: Workload) -> Detail | None:
+        """One of them, None when it is not watched."""
+        ...
+
+    async def would(self) -> tuple[Deed, ...]:
+        """What would have been done in the last seven days where nothing may be, newest first."""
+        ...
+
+    async def head(self) -> Head:
+        """How the program itself stands."""
+        ...
+
+    async def report(self, lasting: timedelta) -> Report:
+        """The report on the stretch that ends now."""
         ...
 
     async def answer(self, incident: str, digest: str, verdict: Verdict, person: Person, reason: str) -> Reply:

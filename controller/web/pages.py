@@ -1,4 +1,4 @@
-"""The pages: incidents, one incident, the review queue, services; and the forms on them.
+"""The pages: incidents, one incident, the review queue; and the forms on them.
 
 Promises that everything works without scripts, that every form carries the visitor's token, and that the page only
 passes a person's word on: the door behind `Backend.answer` judges it.
@@ -151,16 +151,6 @@ async def review(request: Request, door: AtDoor) -> Response:
     return page(request, visitor, "review.html", cards=cards, **await frame(door, person))
 
 
-@router.get("/services")
-async def services(request: Request, door: AtDoor) -> Response:
-    """Every watched service with the health of its data, and what would have been done."""
-    visitor, person = door.known(request)
-    found = await door.backend.services()
-    allowed = {name for name in {s.workload.namespace for s in found} if await door.readable(person, name)}
-    shown = sorted((s for s in found if s.workload.namespace in allowed), key=lambda s: s.workload.key)
-    return page(request, visitor, "services.html", services=shown, **await frame(door, person))
-
-
 @router.post("/pause")
 async def pause(request: Request, door: AtDoor) -> Response:
     """The kill switch."""
@@ -187,7 +177,7 @@ async def switched(
     if reply.counted:
         return RedirectResponse(local(fields.get("next", "/")), 303)
     around = await frame(door, person) | {"said": reply.sentence, "counted": False}
-    return page(request, visitor, "services.html", 409, services=[], **around)
+    return page(request, visitor, "services.html", 409, services=(), missing=(), would=(), **around)
 
 
 @router.get("/login")

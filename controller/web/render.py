@@ -10,13 +10,17 @@ import unicodedata
 from datetime import UTC, datetime
 from importlib import resources
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import Request
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
-from controller.core.words import clean, clock_seconds, fraction, moment, sentence, short
+from controller.core.report_text import SHAPES as LINE_SHAPES
+from controller.core.report_text import day_time
+from controller.core.words import clean, clock, clock_seconds, fraction, moment, sentence, short
+from controller.web.backend import Service
 from controller.web.badges import SHAPES, badge, health_badge
 from controller.web.session import FORM_COOKIE
 from controller.web.visitor import THEME_COOKIE, THEMES, Visitor, door_of
@@ -28,14 +32,29 @@ UNIT = re.compile(r"(?<=\d) (?=(?:%|s|min|h|d|MiB|UTC)(?:\W|$))")
 
 def when(at: datetime) -> Markup:
     """A time of day with its suffix; the date is its title."""
+    return _time(at, clock_seconds(at))
+
+
+def moment_of(at: datetime) -> Markup:
+    """`Fri 20 Nov 14:02`; the whole moment is its title."""
+    return _time(at, day_time(at))
+
+
+def _time(at: datetime, told: str) -> Markup:
     return Markup('<time datetime="{}" title="{}">{} <span class="utc">UTC</span></time>').format(
-        at.astimezone(UTC).isoformat(), moment(at), clock_seconds(at)
+        at.astimezone(UTC).isoformat(), moment(at), told
     )
 
 
 def day(at: datetime) -> str:
     """`2026-11-20`."""
     return f"{at.astimezone(UTC):%Y-%m-%d}"
+
+
+def service_path(service: Service) -> str:
+    """The address of a service's page."""
+    workload = service.workload
+    return "/services/" + "/".join(quote(part, safe="") for part in (workload.namespace, workload.kind, workload.name))
 
 
 def block(text: str) -> str:
@@ -77,8 +96,11 @@ def environment() -> Environment:
         sentence=sentence,
         tied=tied,
         diff_lines=diff_lines,
+        hour=clock,
+        moment=moment_of,
+        service_path=service_path,
     )
-    found.globals.update(badge=badge, health_badge=health_badge, shapes=SHAPES, themes=THEMES)
+    found.globals.update(badge=badge, health_badge=health_badge, shapes=SHAPES, line_shapes=LINE_SHAPES, themes=THEMES)
     return found
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from controller.core.words import chance, clean, fenced, fraction, lasting, markdown, percent
+from controller.core.words import amount, chance, clean, fenced, fraction, lasting, markdown, percent
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,23 @@ from controller.core.words import chance, clean, fenced, fraction, lasting, mark
 )
 def test_a_share_is_told_in_at_most_two_digits(share: float, text: str) -> None:
     assert percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        pytest.param(212.4, "1/s", "212/s", id="a rate"),
+        pytest.param(212.4, "requests/s", "212/s", id="requests go without saying"),
+        pytest.param(0.4, "cores", "0.4 cores", id="a unit in words"),
+        pytest.param(0.0, "1/s", "0/s", id="nothing"),
+        pytest.param(12_345.0, "1/s", "12\u202f300/s", id="thousands in groups"),
+        pytest.param(999.7, "1/s", "1\u202f000/s", id="rounds into thousands"),
+        pytest.param(100.0, "", "100", id="zeros that count stay"),
+        pytest.param(math.nan, "1/s", "unknown", id="missing is not zero"),
+    ],
+)
+def test_an_amount_has_three_digits_and_its_unit(value: float, unit: str, text: str) -> None:
+    assert amount(value, unit) == text
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+
+import numpy as np
 
 from controller.core.accept import accept
 from controller.core.alerts import Alert
@@ -14,11 +16,13 @@ from controller.core.events import Answered, UndoAsked, Verdict, Via
 from controller.core.incident import Incident, fold
 from controller.core.message import Background
 from controller.core.policy import Policy
+from controller.core.report import Deed, Report, deeds_of, report
 from controller.errors import ApiUnavailable
 from controller.ports import Person, Stored
 from controller.runtime.answers import Reply, thanks
-from controller.web.backend import Check, Paused, Right, Service
-from detectors.series import HEALTHY, DataHealth, Problem, Workload
+from controller.web.backend import Check, Clause, Detail, Head, Paused, Quantity, Right, Service
+from detectors.results import Forecast, Peak, Span
+from detectors.series import HEALTHY, DataHealth, Problem, Series, Signal, Workload
 from tests.core import samples
 from tests.core.samples import Tale
 
@@ -41,6 +45,7 @@ class MemoryBackend:
     now: datetime = field(default_factory=lambda: samples.at("14:06:00"))
     rights: set[tuple[str, Right, str | None]] = field(default_factory=lambda: set(RIGHTS))
     found: tuple[Service, ...] = ()
+    curves: dict[Workload, tuple[Series | None, Forecast | None]] = field(default_factory=dict)
     pausing: Paused | None = None
     checks: tuple[Check, ...] = (Check("store", True),)
     taken: list[Alert] = field(default_factory=list)
@@ -69,6 +74,27 @@ class MemoryBackend:
     async def services(self) -> tuple[Service, ...]:
         """As given."""
         return self.found
+
+    async def service(self, workload: Workload) -> Detail | None:
+        """By name, with what the tales would have done."""
+        found = next((service for service in self.found if service.workload == workload), None)
+        would = tuple(deed for deed in await self.would() if deed.workload == workload)
+        return None if found is None else Detail(found, *self.curves.get(workload, (None, None)), would)
+
+    async def would(self) -> tuple[Deed, ...]:
+        """Of all tales."""
+        found = (deed for tale in self.tales for deed in deeds_of(tale.events) if not deed.way.done)
+        return tuple(sorted(found, key=lambda deed: deed.at, reverse=True))
+
+    async def head(self) -> Head:
+        """Leading since an hour."""
+        since = self.now - timedelta(hours=1)
+        return Head("trimtab-0", True, "trimtab-0 leads, epoch 7", since, 412, 7, 19, 21)
+
+    async def report(self, lasting: timedelta) -> Report:
+        """Over all tales."""
+        streams = {f"incident:{tale.id}": tale.events for tale in self.tales}
+        return report(streams, self.now - lasting, self.now, len(self.found))
 
     async def answer(self, incident: str, digest: str, verdict: Verdict, person: Person, reason: str) -> Reply:
         """Judged by `accept`."""
@@ -157,20 +183,75 @@ def furnished() -> MemoryBackend:
     for number, name in enumerate(makers, start=2034):
         tales.append(samples.renamed(samples.ALL[name](), f"INC-{number}"))
     stale = DataHealth(frozenset({Problem.STALE}), "the newest scrape is 312 s old")
+    none = "no metrics preset (policy_defaults.preset, or metrics of a ServicePolicy)"
+    until = samples.at("14:11:00")
     services = (
-        Service(samples.CHECKOUT, "Auto ≥0.90", "shop/checkout", HEALTHY, 5, 12, "INC-2041"),
-        Service(samples.SEARCH, "Approve", "shop/search", stale, 8, 8),
+        Service(
+            samples.CHECKOUT,
+            "Auto",
+            "shop/checkout@4",
+            HEALTHY,
+            5,
+            12,
+            "INC-2041",
+            scaling="Floor",
+            canary="Rollback",
+            load=Quantity(212.4, "1/s"),
+            peak=Quantity(338.0, "1/s", "with a chance of 95 %", until),
+            floor=Clause("9 of 20", "a peak of 338 at 39.2 per pod needs 9"),
+            rollout=Clause("v42 on hold", "7 of 12 pods are new; 61 % of the way to a verdict"),
+        ),
+        Service(
+            samples.SEARCH,
+            "Approve",
+            "shop/search@1",
+            stale,
+            8,
+            8,
+            load=Quantity(1230.0, "1/s"),
+            peak=Quantity(why="the load is not to be trusted: stale"),
+            floor=Clause("4 of 10", "keeps the last good floor of 4: stale"),
+        ),
         Service(
             Workload("shop", "StatefulSet", "basket"),
             "Observe",
-            "",
+            "default",
             HEALTHY,
             2,
             3,
             "INC-2038",
             "observed only; would have asked whether to roll back to v41",
+            load=Quantity(42.0, "1/s"),
+            peak=Quantity(61.0, "1/s", "with a chance of 95 %", until),
+            floor=Clause("would be 4", "a peak of 61 at 16 per pod needs 4"),
         ),
-        Service(Workload("shop", "Deployment", "invoices"), "Observe", "", None),
-        Service(Workload("bank", "Deployment", "ledger"), "Observe", "", HEALTHY, 3, 3),
+        Service(
+            Workload("shop", "Deployment", "invoices"),
+            "Observe",
+            "default",
+            None,
+            load=Quantity(why=none),
+            peak=Quantity(why=none),
+        ),
+        Service(Workload("bank", "Deployment", "ledger"), "Observe", "default", HEALTHY, 3, 3),
     )
-    return MemoryBackend(tales=tales, found=services)
+    now = samples.at("14:05:00")
+    return MemoryBackend(tales=tales, found=services, curves={samples.CHECKOUT: (yesterday(now), tomorrow(now))})
+
+
+def yesterday(now: datetime, workload: Workload = samples.CHECKOUT) -> Series:
+    """A day of load in points of five minutes, with a gap at night."""
+    step = timedelta(minutes=5)
+    start = now - 288 * step
+    hours = np.array([(start + number * step).hour + (start + number * step).minute / 60 for number in range(289)])
+    values = 130 + 95 * np.sin((hours - 9) / 24 * 2 * np.pi) + 9 * np.sin(hours * 17)
+    values[150:162] = np.nan
+    return Series(workload, Signal.LOAD, start, step, values, "1/s")
+
+
+def tomorrow(now: datetime) -> Forecast:
+    """What is expected of the next two hours."""
+    step = timedelta(minutes=5)
+    paths = tuple((210 + 3 * k - 8 - k, 210 + 3.0 * k, 210 + 3 * k + 10 + 2.2 * k) for k in range(1, 25))
+    peak = Peak(timedelta(minutes=6), 0.95, 338.0, 300.0, 200)
+    return Forecast(now, step, (0.05, 0.5, 0.95), paths, peak, "profile@1", Span(now - timedelta(days=14), now))

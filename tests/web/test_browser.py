@@ -14,7 +14,18 @@ from tests.web.served import Served, served
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-PATHS = ["/", "/incidents/INC-2041", "/incidents/INC-2036", "/review", "/services", "/nowhere"]
+CHECKOUT = "/services/shop/Deployment/checkout"
+PATHS = [
+    "/",
+    "/incidents/INC-2041",
+    "/incidents/INC-2036",
+    "/review",
+    "/services",
+    CHECKOUT,
+    "/services/shop/Deployment/invoices",
+    "/report",
+    "/nowhere",
+]
 Theme = Literal["light", "dark"]
 
 

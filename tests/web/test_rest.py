@@ -159,7 +159,16 @@ async def test_an_api_server_that_is_away_is_a_503_with_a_remedy() -> None:
 async def test_the_documented_interface_holds_no_page_and_no_form() -> None:
     paths = (await visit(MemoryBackend()).http.get("/openapi.json")).json()["paths"]
 
-    assert set(paths) == {"/v1/incidents", "/v1/incidents/{id}", "/v1/alerts", "/healthz", "/readyz", "/metrics"}
+    assert set(paths) == {
+        "/v1/incidents",
+        "/v1/incidents/{id}",
+        "/v1/status",
+        "/v1/report",
+        "/v1/alerts",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+    }
 
 
 APP = create_app(furnished(), ALERTS)
