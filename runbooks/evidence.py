@@ -65,6 +65,17 @@ FACTS: tuple[Fact, ...] = (
     Fact("signals.errors.low", "double", "lower end of the band of the error share"),
     Fact("signals.errors.high", "double", "upper end of the band of the error share"),
     Fact("signals.errors.p", "double", "chance of an error share at least this far out on a normal day"),
+    Fact(
+        "canary.regression",
+        "bool",
+        "the newest version fails more of its requests than the one before, by the sequential test; missing while it"
+        " cannot be known",
+    ),
+    Fact("canary.version", "string", "the version that is judged, as people call it"),
+    Fact("canary.baseline", "string", "the version it is held against"),
+    Fact("canary.errors", "double", "share of the new version's requests that fail, 0–1"),
+    Fact("canary.baselineErrors", "double", "share of the old version's requests that fail, 0–1"),
+    Fact("canary.eValue", "double", "how many times likelier the counts are if the new version is worse"),
     Fact("alerts.firing", "bool", "an alert that names the workload fires"),
     Fact("alerts.count", "int", "alerts firing that name the workload"),
     Fact("alerts.critical", "int", "those of them whose severity is critical"),

@@ -95,6 +95,9 @@ def about_rollout(evidence: Evidence, world: World) -> Iterator[Clue]:
         yield Clue(DEPENDENCY, 3.0, "pods of more than one version fail")
     if evidence.get("changes.rollout.previousAlsoFailed") is True:
         yield Clue(BAD_ROLLOUT, 0.5, "")
+    if evidence.get("canary.regression") is True:
+        told = f"{evidence.get('canary.version')} fails more than {evidence.get('canary.baseline')} at the same time"
+        yield Clue(BAD_ROLLOUT, 100.0, told)
 
 
 def about_symptoms(evidence: Evidence) -> Iterator[Clue]:

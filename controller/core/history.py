@@ -24,6 +24,7 @@ from controller.core.events import (
 )
 from controller.core.labels import Label, labels, recurred
 from controller.core.record import Record
+from controller.core.rollout import Rollout, advanced
 from detectors.series import Workload
 from remediations.cluster import HealthyRevision, World
 from remediations.plan import Outcome
@@ -48,6 +49,7 @@ class History:
     open: dict[str, str] = field(default_factory=dict)
     unfinished: dict[str, str] = field(default_factory=dict)
     healthy: dict[str, list[HealthyRevision]] = field(default_factory=dict)
+    rollouts: dict[str, Rollout] = field(default_factory=dict)
 
     def add(self, sequence: int, stream: str, event: Event) -> None:
         """Take in one stored event; a sequence seen before is passed over."""
@@ -56,6 +58,8 @@ class History:
         self.sequence = sequence
         if isinstance(event, RevisionHealthy):
             self.healthy.setdefault(stream.removeprefix("workload:"), []).append(event.revision)
+        if stream.startswith("rollout:"):
+            self._rollout(stream.removeprefix("rollout:"), event)
         if not stream.startswith("incident:"):
             return
         events = self.streams.setdefault(stream, [])
@@ -121,6 +125,12 @@ class History:
             if isinstance(opened, Opened) and isinstance(item, Proposed) and item.plan.digest == event.digest:
                 self.fruitless.setdefault((opened.workload.key, item.plan.remediation), []).append(event.at)
                 return
+
+    def _rollout(self, key: str, event: Event) -> None:
+        """Keep the newest rollout of a workload."""
+        after = advanced(self.rollouts.get(key), event)
+        if after is not None:
+            self.rollouts[key] = after
 
     def healthy_known(self, workload: Workload, revision: HealthyRevision) -> bool:
         """True when this version is the newest one known to have been healthy."""

@@ -20,7 +20,8 @@ INTRODUCTION = """\
 
 A ServicePolicy names one under `metrics.preset`, or gives queries of its own under `metrics.signals`. A preset asks
 for the whole fleet at once and matches the answer to the workloads that exist: no name of a namespace, workload or
-label is ever put into a query. Windows (5 min here) and the quantile are numbers from the settings and the policy.
+label is put into such a query. Only while a rollout is under way are its own pods' counters asked for, by the names
+of its namespace and its two ReplicaSets, and only if they have the form of a Kubernetes name. Windows (5 min here) and the quantile are numbers from the settings and the policy.
 
 The share of errors is failures divided by load, per workload, and only where there was load: without requests it is
 unknown, not zero. A service that never failed answers zero failures as long as its load is known. A label set that
@@ -67,6 +68,17 @@ def section(preset: Preset) -> Iterator[str]:
     }
     for title, query in queries.items():
         yield f"\n{title}:\n\n```promql\n{query}\n```\n" if query else f"\n{title.partition(' ')[0]}: none.\n"
+    yield from by_pod(preset)
+
+
+def by_pod(preset: Preset) -> Iterator[str]:
+    """The counters that a rollout is judged by."""
+    if not preset.per_pod:
+        yield "\nby pod, for rollouts: none.\n"
+        return
+    example = ("shop", ("checkout-5d8f7c9b6", "checkout-7b6f5c4d8"))
+    for title, query in {"requests": preset.pod_requests(*example), "failures": preset.pod_failures(*example)}.items():
+        yield f"\n{title} by pod, for rollouts:\n\n```promql\n{query}\n```\n"
 
 
 def found_by(naming: Naming) -> str:

@@ -2,13 +2,15 @@
 
 Promises that nothing a user, a label or an alert says is put into a query: a fleet is asked for as a whole (`sum by
 (namespace, …)`) and matched to the known workloads afterwards; only a window and a quantile, both numbers, are filled
-in (S32). Failures are asked for so that a service without a single failure answers zero as long as its load is known,
+in (S32). The counters of a rollout's pods are asked for by namespace and ReplicaSets: names that the API server holds
+to the form of a name, and that are held to it here once more. Failures are asked for so that a service without a single failure answers zero as long as its load is known,
 and nothing when it is not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -46,7 +48,8 @@ class Preset:
     """One source of metrics. Empty text: it has no such signal.
 
     `total` and `failed` are selectors of counters, `buckets` one of a histogram, in which `latency_unit` of its
-    numbers are one second. `needs` tells people what must be scraped.
+    numbers are one second. `needs` tells people what must be scraped. `per_pod` are pairs of labels (namespace, pod)
+    that tell the pods behind the counters apart, in order of preference; none: they cannot be told apart.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Preset:
     buckets: str = ""
     latency_unit: float = 1.0
     load_unit: str = "requests/s"
+    per_pod: tuple[tuple[str, str], ...] = ()
 
     def load(self, window: timedelta) -> str:
         """Requests per second (or cores) by workload labels."""
@@ -78,6 +82,52 @@ class Preset:
         inner = f"sum by (le, {self.naming.labels}) (rate({self.buckets}{over(window)}))"
         # The comparison drops the NaN of an empty histogram.
         return f"(histogram_quantile({quantile:.6g}, {inner}) >= 0) / {self.latency_unit:g}"
+
+    def pod_requests(self, namespace: str, replica_sets: Iterable[str]) -> str:
+        """The counter of requests by pod, of the pods of these ReplicaSets. Raises ValueError for what is no name."""
+        where = self._of_pods(namespace, replica_sets)
+        return self._by_pod(narrowed(self.total, one) for one in where)
+
+    def pod_failures(self, namespace: str, replica_sets: Iterable[str]) -> str:
+        """The counter of failed requests by pod; zero where requests are counted and none failed."""
+        named = tuple(replica_sets)
+        where = self._of_pods(namespace, named)
+        failed = self._by_pod(narrowed(selector, one) for selector in self.failed for one in where)
+        return f"{failed} or {self.pod_requests(namespace, named)} * 0"
+
+    def _by_pod(self, selectors: Iterable[str]) -> str:
+        labels = ", ".join(label for pair in self.per_pod for label in pair)
+        return f"sum by ({labels}) ({' or '.join(selectors)})"
+
+    def _of_pods(self, namespace: str, replica_sets: Iterable[str]) -> tuple[str, ...]:
+        """Matchers of the pods, one for each pair of labels; an earlier pair wins where both stand."""
+        names = "|".join(held_to_a_name(name).replace(".", "[.]") for name in replica_sets)
+        found = []
+        for number, (space, pod) in enumerate(self.per_pod):
+            earlier = "".join(f',{label}=""' for _, label in self.per_pod[:number])
+            found.append(f'{space}="{held_to_a_name(namespace)}",{pod}=~"(?:{names})-[a-z0-9]{{5}}"{earlier}')
+        return tuple(found)
+
+    def pod_of(self, labels: Mapping[str, str]) -> tuple[str, str] | None:
+        """Namespace and name of the pod behind a series; None where the labels do not say."""
+        pairs = ((labels.get(space), labels.get(pod)) for space, pod in self.per_pod)
+        return next(((space, pod) for space, pod in pairs if space and pod), None)
+
+
+NAME: Final = re.compile(r"[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?")
+"""DNS-1123 subdomain, as names of ReplicaSets and namespaces are."""
+
+
+def held_to_a_name(text: str) -> str:
+    """The text, if it has the form of a Kubernetes name; ValueError otherwise."""
+    if NAME.fullmatch(text) is None:
+        raise ValueError(f"{text!r} is not a Kubernetes name")
+    return text
+
+
+def narrowed(selector: str, matchers: str) -> str:
+    """A selector with further matchers."""
+    return f"{selector[:-1]},{matchers}}}" if selector.endswith("}") else f"{selector}{{{matchers}}}"
 
 
 def over(window: timedelta) -> str:
@@ -105,6 +155,7 @@ PRESETS: Final[Mapping[str, Preset]] = {
             total="http_requests_total",
             failed=('http_requests_total{code=~"5.."}', 'http_requests_total{status=~"5.."}'),
             buckets="http_request_duration_seconds_bucket",
+            per_pod=(("exported_namespace", "exported_pod"), ("namespace", "pod")),
         ),
         Preset(
             "ingress-nginx",
@@ -116,12 +167,14 @@ PRESETS: Final[Mapping[str, Preset]] = {
         ),
         Preset(
             "istio",
-            "Istio's standard metrics, reported by the destination",
+            "Istio's standard metrics, reported by the destination; for rollouts with the labels namespace and pod of the"
+            " scraped pod",
             Naming(("destination_workload_namespace",), (("destination_workload", None),)),
             total='istio_requests_total{reporter="destination"}',
             failed=('istio_requests_total{reporter="destination",response_code=~"5..|0"}',),
             buckets='istio_request_duration_milliseconds_bucket{reporter="destination"}',
             latency_unit=1000.0,
+            per_pod=(("namespace", "pod"),),
         ),
         Preset(
             "linkerd",
@@ -134,6 +187,7 @@ PRESETS: Final[Mapping[str, Preset]] = {
             failed=('response_total{direction="inbound",classification="failure"}',),
             buckets='response_latency_ms_bucket{direction="inbound"}',
             latency_unit=1000.0,
+            per_pod=(("namespace", "pod"),),
         ),
         Preset(
             "opentelemetry",
@@ -149,6 +203,7 @@ PRESETS: Final[Mapping[str, Preset]] = {
             total="http_server_request_duration_seconds_count",
             failed=('http_server_request_duration_seconds_count{http_response_status_code=~"5.."}',),
             buckets="http_server_request_duration_seconds_bucket",
+            per_pod=(("k8s_namespace_name", "k8s_pod_name"),),
         ),
     )
 }

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Final
 
 from controller.core.events import Symptom
+from controller.core.words import times
 from runbooks.evidence import Evidence
 
 SHARE: Final = 0.1
@@ -80,6 +81,17 @@ def errors(evidence: Evidence) -> Iterator[Symptom]:
     )
 
 
+def regression(evidence: Evidence) -> Iterator[Symptom]:
+    """The newest version was judged to fail more than the one before."""
+    if evidence.get("canary.regression") is not True:
+        return
+    new, old = evidence.get("canary.version"), evidence.get("canary.baseline")
+    shares = (number(evidence, name) for name in ("canary.errors", "canary.baselineErrors"))
+    fails, failed = (f"{percent(share)} %" if math.isfinite(share) else "more" for share in shares)
+    e_value = times(number(evidence, "canary.eValue"))
+    yield Symptom("regression", f"{new} fails {fails} of its requests, {old} {failed} (e-value {e_value})")
+
+
 def alert(evidence: Evidence) -> Iterator[Symptom]:
     """A critical alert that names the workload fires."""
     if number(evidence, "alerts.critical") >= 1:
@@ -95,6 +107,7 @@ CHECKS: Final[tuple[Callable[[Evidence], Iterator[Symptom]], ...]] = (
     oom_killed,
     stuck_rollout,
     not_ready,
+    regression,
     errors,
     alert,
 )

@@ -1,0 +1,139 @@
+"""The rollouts loop: while two versions of a workload stand beside each other, judge the new one by the old.
+
+Level, not edge: each round reads the cluster and the log and records what is new. Sets no pace, and promotes by doing
+nothing. Acts through nobody but the incidents loop: a verdict to roll back is a fact of the workload's one incident
+(`canary.regression`), which a runbook rests on and the gate decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import structlog
+
+from controller.core.events import Event, Judged, RolloutBegan, RolloutEnded
+from controller.core.observe import newest_first
+from controller.core.policy import CanaryMode
+from controller.core.rollout import Rollout, Version, runs, stream_of, told, underway
+from controller.observe.arms import Arms
+from controller.observe.cache import Cache
+from controller.observe.consent import Consent
+from controller.observe.rooms import Rooms
+from controller.ports import Commit, Committed
+from detectors.series import Workload
+from remediations.cluster import World
+from remediations.owners import controller_of
+from remediations.pods import instant
+
+log = structlog.get_logger(__name__)
+
+FALSE_ROLLBACK = 0.01
+"""What is judged by where a policy names no bound: only shown then, never acted on."""
+AGAIN = "deployment.kubernetes.io/revision-history"
+"""On a ReplicaSet that was taken up again: its age is not that of this rollout."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rollouts:
+    """The loop, with what it needs."""
+
+    rooms: Rooms
+    cache: Cache
+    arms: Arms
+
+    async def round(self) -> None:
+        """One pass over every Deployment whose rollouts anybody wants judged."""
+        for workload in tuple(self.cache.workloads()):
+            if workload.kind != "Deployment":
+                continue
+            consent = self.rooms.consents.of(workload, self.cache.labels(workload))
+            if consent.policy.canary is not CanaryMode.OFF:
+                await self.reconcile(workload, consent)
+        for workload in set(self.arms.latest) - {one for one in self.arms.latest if self.open(one) is not None}:
+            del self.arms.latest[workload]
+
+    async def reconcile(self, workload: Workload, consent: Consent) -> None:
+        """One pass over one workload: ended, begun, judged."""
+        now = self.rooms.clock.now()
+        world = self.cache.world(workload, now)
+        found = underway(world) if world is not None else None
+        rollout = self.open(workload)
+        if rollout is not None and (found is None or found[0].uid != rollout.new.uid):
+            await self.over(workload, rollout, world, consent, now)
+            rollout = None
+        if found is not None and world is not None:
+            if rollout is None and (rollout := await self.begin(workload, *found, world, now)) is None:
+                return
+            if not rollout.rolled_back:
+                await self.judge(workload, rollout, world, consent, now)
+
+    def open(self, workload: Workload) -> Rollout | None:
+        """The rollout that is under way by the log."""
+        known = self.rooms.history.rollouts.get(workload.key)
+        return known if known is not None and known.ended is None else None
+
+    async def begin(self, workload: Workload, new: Version, old: Version, world: World, now: datetime) -> Rollout | None:
+        """Two versions have pods: from here on they are compared. None when it could not be recorded."""
+        before = self.rooms.history.rollouts.get(workload.key)
+        newest = newest_first(world)[0]["metadata"]
+        again = AGAIN in (newest.get("annotations") or {}) or (before is not None and before.new.uid == new.uid)
+        created = instant(newest.get("creationTimestamp"))
+        since = now if again or created is None else min(created, now)
+        names = (new.uid, new.replica_set, new.name, old.uid, old.replica_set, old.name)
+        await self.record(workload, now, RolloutBegan(now, workload, since, *names))
+        return self.open(workload)
+
+    async def judge(
+        self, workload: Workload, rollout: Rollout, world: World, consent: Consent, now: datetime
+    ) -> Judged:
+        """Judge once more, and record a verdict of another kind than the last."""
+        preset = consent.preset.value if consent.preset is not None else None
+        alpha = consent.policy.false_rollback or FALSE_ROLLBACK
+        verdict = await self.arms.verdict(workload, rollout, preset, owners(world), alpha, now)
+        event, last = told(workload, rollout, verdict, now), rollout.judged
+        if last is None or (last.verdict, last.code) != (event.verdict, event.code):
+            await self.record(workload, now, event)
+        return event
+
+    async def over(
+        self, workload: Workload, rollout: Rollout, world: World | None, consent: Consent, now: datetime
+    ) -> None:
+        """One version is left. If it is the new one, everything that was counted beside the old is judged once more."""
+        how = ending(rollout, world)
+        verdict = rollout.judged.verdict if rollout.judged is not None else ""
+        if how == "completed" and world is not None and not rollout.rolled_back:
+            last = await self.judge(workload, rollout, world, consent, now)
+            verdict = last.verdict if last.verdict == "roll-back" else verdict
+        name = rollout.new.name
+        await self.record(workload, now, RolloutEnded(now, workload, rollout.new.uid, name, how, verdict))
+
+    async def record(self, workload: Workload, now: datetime, event: Event) -> None:
+        """Append to the workload's stream, if nobody else has meanwhile."""
+        stream, store = stream_of(workload), self.rooms.journal.store
+        epoch = self.rooms.journal.epoch()
+        if epoch is None:
+            return
+        stored = await store.read(stream)
+        commit = Commit(stream, stored[-1].number if stored else 0, (event,), epoch)
+        if isinstance(await store.commit(commit, now), Committed):
+            log.info("rollout", workload=workload.key, kind=event.kind, verdict=getattr(event, "verdict", ""))
+            await self.rooms.journal.catch_up()
+
+
+def ending(rollout: Rollout, world: World | None) -> Literal["completed", "gone-back", "replaced", "gone"]:
+    """How a rollout came to its end."""
+    if world is None:
+        return "gone"
+    if runs(rollout, world):
+        return "completed"
+    return "gone-back" if runs(Rollout(rollout.since, rollout.old, rollout.new), world) else "replaced"
+
+
+def owners(world: World) -> Mapping[str, str]:
+    """The uid of the ReplicaSet of every pod there is, by the pod's name."""
+    return {
+        str(pod["metadata"]["name"]): owner.uid for pod in world.pods if (owner := controller_of(pod)) is not None
+    }
