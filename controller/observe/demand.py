@@ -38,7 +38,7 @@ from controller.observe.cache import Cache
 from controller.observe.consent import Consents
 from controller.observe.fleet import Grid, Pool, Source, as_paths
 from controller.observe.gauges import FLOOR_WANTED, FORECAST_PEAK, shown
-from controller.observe.past import STEP, Floats, Past, Stretch
+from controller.observe.past import CHUNK, STEP, Floats, Past, Stretch
 from controller.observe.starts import Starts
 from controller.ports import Metrics, Paths, Unavailable
 from controller.settings import Settings
@@ -53,10 +53,13 @@ log = structlog.get_logger(__name__)
 
 BATCH = 100
 """Forecasts in one job of a worker: a second of its time."""
+ANSWER = 300_000
+"""Values in one answer, at most about ten megabytes of text."""
 OLDEST = 3 * STEP
 """A history that ends earlier than this is no history of now."""
 QUIET = Abstention("no history of its load yet", frozenset({Problem.MISSING}))
 
+UNLISTED = CannotSize("the autoscalers have not been listed yet, or may not be read", "AutoscalersUnknown")
 OUTDATED = Abstention("its history ends a while ago", frozenset({Problem.STALE}))
 
 
@@ -177,7 +180,7 @@ class Demand:
         """
         query = query_of(source, self._window)
         try:
-            for stretch in past.due(now, self._settled):
+            for stretch in past.due(now, self._settled, chunk_of(source, known)):
                 if not await self._took(source, query, past, stretch, known):
                     break
             said = await self._metrics.instant(query, now)
@@ -244,9 +247,9 @@ class Demand:
     ) -> Demanded:
         kept, unit = self._kept[workload], unit_of(line[0])
         near = scalers.get((workload.namespace, workload.kind, workload.name), ())
-        hpa = unfit(item for item in near if scaled_by(item, workload))
+        listed = self._cache.shelf(AUTOSCALERS).synced
+        hpa = unfit(item for item in near if scaled_by(item, workload)) if listed else UNLISTED
         if isinstance(hpa, CannotSize):
-            kept.standing = Standing()
             floor: Wanted | CannotSize = hpa
         else:
             if newest.load is not None:
@@ -280,6 +283,13 @@ def load_sources(
 def query_of(source: Source, window: timedelta) -> str:
     """The PromQL of a source's load."""
     return source.query if source.preset is None else source.preset.load(window)
+
+
+def chunk_of(source: Source, known: Known) -> int:
+    """Grid points in one question, so that its answer stays at some megabytes: a preset by pods answers per pod."""
+    by_pod = source.preset is not None and bool(source.preset.naming.pods)
+    series = 1 if source.preset is None else max(len(known.pods) if by_pod else 0, len(known.workloads), 1)
+    return max(12, min(CHUNK, ANSWER // series))
 
 
 def unit_of(source: Source) -> str:

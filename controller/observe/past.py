@@ -68,21 +68,19 @@ class Past:
     oldest: int = 0
     rows: dict[Workload, Floats] = field(default_factory=dict)
 
-    def due(self, now: datetime, settled: timedelta) -> Iterator[Stretch]:
-        """What is still to be asked, the newest first, then a day at a time backwards. Take each answer in before
-        asking on.
+    def due(self, now: datetime, settled: timedelta, chunk: int = CHUNK) -> Iterator[Stretch]:
+        """What is still to be asked, at most `chunk` points each: the newest first, then backwards. Take each answer in
+        before asking on.
         """
         last = newest_due(now, settled)
         if self.newest is None or last - self.newest >= POINTS:
             self.newest, self.rows = None, {}
-            yield Stretch(last - CHUNK + 1, last)
+            yield Stretch(last - chunk + 1, last)
         elif last > self.newest:
-            first = max(self.newest + 1 - AGAIN, self.oldest)
-            for begin in range(first, last + 1, CHUNK):
-                yield Stretch(begin, min(begin + CHUNK - 1, last))
+            yield Stretch(max(self.newest + 1 - AGAIN, last - chunk + 1), last)
         while self.newest is not None and self.oldest > self.newest - POINTS + 1:
             before = self.oldest
-            yield Stretch(max(before - CHUNK, self.newest - POINTS + 1), before - 1)
+            yield Stretch(max(before - chunk, self.newest - POINTS + 1), before - 1)
             if self.oldest == before:
                 return
 
@@ -106,6 +104,8 @@ class Past:
         if self.newest is None:
             self.newest, self.oldest = newest, stretch.first
             return
+        if stretch.first > self.newest + 1:
+            self.oldest = stretch.first  # a hole lies before it: everything behind is asked for again
         by = max(0, newest - self.newest)
         for workload, row in self.rows.items():
             self.rows[workload] = np.concatenate([row[by:], np.full(min(by, POINTS), np.nan)])
