@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 
 from controller.core.presets import PRESETS, Preset
 
@@ -19,12 +19,23 @@ WINDOW, QUANTILE = timedelta(seconds=987_654_321), 0.123457
 """Numbers that stand nowhere else in a query, to be replaced by a pattern."""
 
 
+NAMESPACE, FIRST, SECOND = "xx.namespace", "xx.first", "xx.second"
+"""Names that stand nowhere else."""
+
+
 class What(Enum):
-    """Which signal."""
+    """Which signal, by workload."""
 
     LOAD = "load"
     FAILURES = "failures"
     LATENCY = "latency"
+
+
+class OfPods(Enum):
+    """Which counter, by pod."""
+
+    REQUESTS = "requests"
+    FAILURES = "failures"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +46,16 @@ class Asked:
     what: What
     window: timedelta
     quantile: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class AskedPods:
+    """A recognised query for the counters of the pods of some ReplicaSets."""
+
+    preset: Preset
+    what: OfPods
+    namespace: str
+    replica_sets: tuple[str, ...]
 
 
 Written = Callable[[Preset], str]
@@ -70,11 +91,45 @@ def pattern(text: str) -> re.Pattern[str]:
 
 
 @cache
-def asked(query: str) -> Asked | None:
+def pod_patterns() -> tuple[tuple[re.Pattern[str], Preset, OfPods], ...]:
+    """Every query by pod that ships, the names left open."""
+    sets = (FIRST, SECOND)
+    return tuple(
+        (pod_pattern(text), preset, what)
+        for preset in PRESETS.values()
+        if preset.per_pod
+        for what, text in (
+            (OfPods.REQUESTS, preset.pod_requests(NAMESPACE, sets)),
+            (OfPods.FAILURES, preset.pod_failures(NAMESPACE, sets)),
+        )
+    )
+
+
+def pod_pattern(text: str) -> re.Pattern[str]:
+    """A query's text with any namespace and ReplicaSets; each must be the same wherever it stands."""
+    opened = re.escape(text)
+    sets = "|".join(name.replace(".", "[.]") for name in (FIRST, SECOND))
+    name = r"[a-z0-9](?:[-a-z0-9]|\.)*"
+    quoted = r"[a-z0-9](?:[-a-z0-9]|\[\.\])*"
+    for placed, group, shape in (
+        (NAMESPACE, "namespace", name),
+        (sets, "sets", rf"{quoted}(?:\|{quoted})*"),
+    ):
+        first, *others = opened.split(re.escape(placed))
+        opened = f"{first}(?P<{group}>{shape}){f'(?P={group})'.join(others)}"
+    return re.compile(opened)
+
+
+@lru_cache(maxsize=512)
+def asked(query: str) -> Asked | AskedPods | None:
     """What a query asks for, None when it is not one of the presets'."""
     for shape, preset, what in patterns():
         if found := shape.fullmatch(query):
             numbers = found.groupdict()
             window = timedelta(seconds=int(numbers["window"]))
             return Asked(preset, what, window, float(numbers.get("quantile") or 0.0))
+    for shape, preset, of_pods in pod_patterns():
+        if found := shape.fullmatch(query):
+            sets = tuple(name.replace("[.]", ".") for name in found["sets"].split("|"))
+            return AskedPods(preset, of_pods, found["namespace"], sets)
     return None

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.adapters.lab.quantile import histogram_quantile
-from controller.adapters.lab.queries import Asked, What, asked
+from controller.adapters.lab.queries import Asked, AskedPods, OfPods, What, asked
 from controller.core.presets import PRESETS, Preset
 
 WINDOWS = st.integers(1, 10**7).map(lambda seconds: timedelta(seconds=seconds))
@@ -27,6 +27,18 @@ def test_every_query_of_a_preset_is_recognised(name: str, window: timedelta, qua
         assert found is not None
         assert (found.what, found.window) == (What.LATENCY, window)
         assert found.quantile == pytest.approx(quantile, rel=1e-5)
+
+
+@given(
+    st.sampled_from([preset for preset in PRESETS.values() if preset.per_pod]),
+    st.from_regex(r"[a-z]([-a-z0-9]{0,8}[a-z0-9])?", fullmatch=True),
+    st.lists(st.from_regex(r"[a-z]([-a-z0-9.]{0,8}[a-z0-9])?", fullmatch=True), min_size=1, max_size=3),
+)
+def test_every_query_by_pod_is_recognised(preset: Preset, namespace: str, sets: list[str]) -> None:
+    requests, failures = preset.pod_requests(namespace, sets), preset.pod_failures(namespace, sets)
+
+    assert asked(requests) == AskedPods(preset, OfPods.REQUESTS, namespace, tuple(sets))
+    assert asked(failures) == AskedPods(preset, OfPods.FAILURES, namespace, tuple(sets))
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=list(PRESETS))
