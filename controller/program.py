@@ -27,6 +27,8 @@ from controller.errors import Retriable, TrimtabError
 from controller.journal import Journal
 from controller.kinds import AUTOSCALERS, PODS, REPLICA_SETS, WORKLOADS
 from controller.loops.incidents import Incidents
+from controller.loops.rollouts import Rollouts
+from controller.observe.arms import Arms
 from controller.observe.cache import Cache
 from controller.observe.consent import Consents
 from controller.observe.demand import Demand
@@ -136,6 +138,7 @@ class Program:
             consents=self.consents,
             sight=self.sight,
             demand=self.demand,
+            arms=Arms(parts.metrics, self.workers, timedelta(seconds=settings.scrape_interval)),
             registry=registry,
             clock=parts.clock,
             store_trusted=lambda: self.leadership.epoch is not None and not self.leadership.distrusted,
@@ -148,6 +151,7 @@ class Program:
         self.statuses = Statuses(self.rooms, self.cache)
         self.pulse = Pulse()
         executor = Executor(self.rooms, self._epoch)
+        self.rollouts = Rollouts(self.rooms, self.cache, self.rooms.arms)
         self.reconciler = Reconciler(Incidents(self.rooms, executor), self.queue, self._lost)
         self.election: Election | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -284,6 +288,7 @@ class Program:
     async def _round(self) -> None:
         """Ask Prometheus for the fleet, then look at every workload."""
         await self.sight.round(self.parts.clock.now())
+        await self.rollouts.round()
         self._wake()
 
     async def _demand_round(self) -> None:

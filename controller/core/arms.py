@@ -79,7 +79,7 @@ def belongs(pod: str, version: Version, owners: Mapping[str, str]) -> bool:
 def increments(
     requests: NDArray[np.float64], failures: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What was counted between points; missing where either end is, or where a counter fell (its process began anew)."""
+    """What was counted between points; missing where an end is, or where a counter fell (its process began anew)."""
     asked, failed = np.diff(requests), np.diff(failures)
     with np.errstate(invalid="ignore"):
         known = np.isfinite(asked) & np.isfinite(failed) & (asked >= 0) & (failed >= 0)

@@ -21,7 +21,8 @@ INTRODUCTION = """\
 A ServicePolicy names one under `metrics.preset`, or gives queries of its own under `metrics.signals`. A preset asks
 for the whole fleet at once and matches the answer to the workloads that exist: no name of a namespace, workload or
 label is put into such a query. Only while a rollout is under way are its own pods' counters asked for, by the names
-of its namespace and its two ReplicaSets, and only if they have the form of a Kubernetes name. Windows (5 min here) and the quantile are numbers from the settings and the policy.
+of its namespace and its two ReplicaSets, and only if they have the form of a Kubernetes name. Windows (5 min here)
+and the quantile are numbers from the settings and the policy.
 
 The share of errors is failures divided by load, per workload, and only where there was load: without requests it is
 unknown, not zero. A service that never failed answers zero failures as long as its load is known. A label set that

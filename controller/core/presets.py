@@ -3,8 +3,8 @@
 Promises that nothing a user, a label or an alert says is put into a query: a fleet is asked for as a whole (`sum by
 (namespace, …)`) and matched to the known workloads afterwards; only a window and a quantile, both numbers, are filled
 in (S32). The counters of a rollout's pods are asked for by namespace and ReplicaSets: names that the API server holds
-to the form of a name, and that are held to it here once more. Failures are asked for so that a service without a single failure answers zero as long as its load is known,
-and nothing when it is not.
+to the form of a name, and that are held to it here once more. Failures are asked for so that a service without a
+single failure answers zero as long as its load is known, and nothing when it is not.
 """
 
 from __future__ import annotations
@@ -167,8 +167,8 @@ PRESETS: Final[Mapping[str, Preset]] = {
         ),
         Preset(
             "istio",
-            "Istio's standard metrics, reported by the destination; for rollouts with the labels namespace and pod of the"
-            " scraped pod",
+            "Istio's standard metrics, reported by the destination; for rollouts with labels namespace and"
+            " pod of the scraped pod",
             Naming(("destination_workload_namespace",), (("destination_workload", None),)),
             total='istio_requests_total{reporter="destination"}',
             failed=('istio_requests_total{reporter="destination",response_code=~"5..|0"}',),

@@ -11,6 +11,7 @@ import structlog
 from controller.core.events import Changed, Closed, Diagnosed, Event, Observed, Opened, RevisionHealthy, Superseded
 from controller.core.incident import Incident
 from controller.core.observe import plain
+from controller.core.policy import CanaryMode
 from controller.loops.asking import resolved
 from controller.observe.rooms import Rooms
 from controller.observe.sight import Seen
@@ -19,6 +20,9 @@ from controller.runtime.executor import open_key
 from remediations.plan import Outcome
 
 log = structlog.get_logger(__name__)
+
+MAY_GO_BACK = frozenset({CanaryMode.ROLLBACK, CanaryMode.RAMP})
+"""Modes of the rollouts loop that consent to a rollback, whatever the incidents loop may do."""
 
 
 async def correlate(rooms: Rooms, incident: Incident | None, seen: Seen) -> Incident | None:
@@ -38,6 +42,7 @@ async def opened(rooms: Rooms, seen: Seen) -> Incident:
     now = rooms.clock.now()
     number = await rooms.journal.store.next_number("incident")
     policy = rooms.consents.of(seen.workload, seen.labels).policy
+    judged = seen.rollout is not None and seen.rollout.rolled_back and policy.canary in MAY_GO_BACK
     first = Opened(
         at=now,
         incident=f"INC-{number}",
@@ -45,7 +50,7 @@ async def opened(rooms: Rooms, seen: Seen) -> Incident:
         symptoms=seen.symptoms,
         evidence=plain(seen.evidence),
         data=str(seen.data),
-        observe_only=policy.mode is policy.mode.OBSERVE,
+        observe_only=policy.mode is policy.mode.OBSERVE and not judged,
     )
     changes = [Changed(change.at, "rollout", change.text) for change in seen.changes]
     incident = await rooms.journal.open(first, now, *changes, Diagnosed(now, seen.causes))

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from controller.core.decide import Decision
 from controller.core.events import Alternative, Cause, Decided, Event, NothingFits, Proposed, Superseded
 from controller.core.incident import Incident, step_name
+from controller.core.rollout import REGRESSION
 from controller.core.routes import Licence, Route
 from controller.loops.would import would
 from controller.observe.consent import Consent
@@ -67,7 +68,7 @@ def propose(rooms: Rooms, incident: Incident, seen: Seen, world: World) -> Propo
             break
     if not found:
         return NothingFits(now, tuple(said) or ("no runbook speaks for this workload",))
-    first, *others = found
+    first, *others = sorted(found, key=likelier)
     return Proposed(
         at=now,
         runbook=first.runbook,
@@ -99,10 +100,29 @@ def proposal_of(rooms: Rooms, candidate: Match, index: int, plan: Plan, seen: Se
     confidence = rooms.history.confidence(
         runbook.name, plan.workload, seen.abnormal, cause_score(seen.causes, candidate.cause)
     )
-    because = tuple(str(fact) for fact in candidate.why)
+    because, licence = tuple(str(fact) for fact in candidate.why), licence_of(candidate, plan, seen)
     return Proposed(
-        rooms.clock.now(), runbook.reference, runbook.spec.summary, index, Licence.EARNED, plan, confidence, because
+        rooms.clock.now(), runbook.reference, runbook.spec.summary, index, licence, plan, confidence, because
     )
+
+
+def licence_of(candidate: Match, plan: Plan, seen: Seen) -> Licence:
+    """By what right it may act alone: the test's guarantee for a rollback to the very version that the new one was held
+    against, when the match rests on that test; a record of its own for everything else (S28).
+    """
+    rests = any(fact.name == REGRESSION and fact.value is True for fact in candidate.why)
+    baseline = seen.rollout.old.uid if seen.rollout is not None and seen.rollout.rolled_back else None
+    back = plan.remediation == "rollback" and baseline is not None
+    if rests and back and all(step.source_uid == baseline for step in plan.steps):
+        return Licence.GUARANTEED
+    return Licence.EARNED
+
+
+def likelier(proposal: Proposed) -> tuple[float, bool]:
+    """Which of several is considered first: that of the likelier cause, of one cause that which may act by a guarantee;
+    else they stay in the order of the matches, cheapest first (S27).
+    """
+    return -proposal.confidence.cause, proposal.licence is not Licence.GUARANTEED
 
 
 def cause_score(causes: tuple[Cause, ...], cause: str) -> float:

@@ -18,6 +18,7 @@ from controller.core.events import Event, Judged, RolloutBegan, RolloutEnded
 from controller.core.observe import newest_first
 from controller.core.policy import CanaryMode
 from controller.core.rollout import Rollout, Version, runs, stream_of, told, underway
+from controller.errors import TrimtabError
 from controller.observe.arms import Arms
 from controller.observe.cache import Cache
 from controller.observe.consent import Consent
@@ -51,7 +52,10 @@ class Rollouts:
                 continue
             consent = self.rooms.consents.of(workload, self.cache.labels(workload))
             if consent.policy.canary is not CanaryMode.OFF:
-                await self.reconcile(workload, consent)
+                try:
+                    await self.reconcile(workload, consent)
+                except TrimtabError as error:
+                    log.warning("rollout not judged", workload=workload.key, error=str(error))
         for workload in set(self.arms.latest) - {one for one in self.arms.latest if self.open(one) is not None}:
             del self.arms.latest[workload]
 
@@ -75,7 +79,9 @@ class Rollouts:
         known = self.rooms.history.rollouts.get(workload.key)
         return known if known is not None and known.ended is None else None
 
-    async def begin(self, workload: Workload, new: Version, old: Version, world: World, now: datetime) -> Rollout | None:
+    async def begin(
+        self, workload: Workload, new: Version, old: Version, world: World, now: datetime
+    ) -> Rollout | None:
         """Two versions have pods: from here on they are compared. None when it could not be recorded."""
         before = self.rooms.history.rollouts.get(workload.key)
         newest = newest_first(world)[0]["metadata"]
@@ -134,6 +140,4 @@ def ending(rollout: Rollout, world: World | None) -> Literal["completed", "gone-
 
 def owners(world: World) -> Mapping[str, str]:
     """The uid of the ReplicaSet of every pod there is, by the pod's name."""
-    return {
-        str(pod["metadata"]["name"]): owner.uid for pod in world.pods if (owner := controller_of(pod)) is not None
-    }
+    return {str(pod["metadata"]["name"]): owner.uid for pod in world.pods if (owner := controller_of(pod)) is not None}

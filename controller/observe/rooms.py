@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from controller.core.history import History
 from controller.journal import Journal
+from controller.observe.arms import Arms
 from controller.observe.consent import Consents
 from controller.observe.demand import Demand
 from controller.observe.sight import Sight
@@ -34,5 +35,6 @@ class Rooms:
     registry: Registry
     clock: Clock
     demand: Demand | None
+    arms: Arms
     store_trusted: Callable[[], bool]
     protected: Callable[[], Protected | None]

@@ -18,6 +18,7 @@ from controller.core.diagnose import diagnose
 from controller.core.events import Cause, Symptom
 from controller.core.history import History
 from controller.core.observe import healthy_now, observe
+from controller.core.rollout import Rollout, facts
 from controller.core.symptoms import percent, symptoms
 from controller.kinds import PODS
 from controller.observe.cache import Cache
@@ -60,6 +61,7 @@ class Seen:
     abnormal: float = 0.0
     healthy: HealthyRevision | None = None
     errors: Detection | Abstention | None = None
+    rollout: Rollout | None = None
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -140,7 +142,8 @@ class Sight:
         world = self._history.with_healthy(world)
         judged = self.fleet.judged.get(workload) if self.fleet is not None else None
         errors = judged.answer if judged is not None else None
-        evidence = observe(world, self._alerts_of(workload), errors, now)
+        judging = self._history.rollouts.get(workload.key)
+        evidence = {**observe(world, self._alerts_of(workload), errors, now), **dict(facts(judging, world, now))}
         data = self._health(workload, trouble, now)
         found = self._hold(workload, symptoms(evidence), now)
         self._anomalous[workload] = bool(found)
@@ -159,6 +162,7 @@ class Sight:
             if not trouble and not found
             else None,
             errors=errors,
+            rollout=judging,
         )
 
     def _hold(self, workload: Workload, found: tuple[Symptom, ...], now: datetime) -> tuple[Symptom, ...]:
