@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from controller.core.report import Deed, Fate, Line, Mark, Report, Way
+from controller.core.report import Deed, Fate, Line, Loop, Mark, Report, Way
 from controller.core.words import clean, count, markdown, moment
 from controller.ports import Message
 from detectors.series import Workload
@@ -78,8 +78,10 @@ def headline(report: Report) -> str:
         return f"{when(report)} I {would}."
     if report.questions:
         return f"{when(report)} I asked {times(len(report.questions))} and changed nothing."
-    if report.lines:
+    if report.incidents:
         return f"{when(report)} I saw {count(report.incidents, 'incident')} and changed nothing."
+    if report.lines:
+        return f"{when(report)} I changed nothing."
     return f"{when(report)} I saw nothing break."
 
 
@@ -99,6 +101,7 @@ def facts(report: Report) -> tuple[tuple[str, str], ...]:
         ("Would have", _withheld(report)),
         ("Asked", _asked(report)),
         ("Came of it", _outcomes(report)),
+        ("Rollouts", _rollouts(report)),
         ("Left to people", count(report.left, "incident") if report.left else ""),
         ("Watched", count(report.watched, "workload") if report.watched is not None and report.lines else ""),
     )
@@ -155,7 +158,7 @@ def _asked(report: Report) -> str:
 
 
 def _outcomes(report: Report) -> str:
-    done = report.of(Way.ALONE, Way.APPROVED)
+    done = [deed for deed in report.of(Way.ALONE, Way.APPROVED) if deed.loop is Loop.INCIDENTS]
     if not done:
         return ""
     words = {
@@ -169,6 +172,22 @@ def _outcomes(report: Report) -> str:
     told = [f"{found[outcome]} {word}" for outcome, word in words.items() if found[outcome]]
     undone = sum(deed.undone for deed in done)
     return ", ".join((*told, *((f"{undone} taken back",) if undone else ())))
+
+
+def _rollouts(report: Report) -> str:
+    """`4 new versions: 3 not worse, 1 worse`."""
+    if not report.rollouts:
+        return ""
+    words = {
+        "promote": "not worse",
+        "roll-back": "worse",
+        "hold": "undecided",
+        "cannot-know": "cannot be said",
+        "": "never compared",
+    }
+    found = Counter(one.verdict for one in report.rollouts)
+    told = ", ".join(f"{found[verdict]} {word}" for verdict, word in words.items() if found[verdict])
+    return f"{count(len(report.rollouts), 'new version')}: {told}"
 
 
 def groups(report: Report, most: int | None = None) -> tuple[Group, ...]:
@@ -256,6 +275,9 @@ def as_json(report: Report) -> Mapping[str, Any]:
             outcome.value: sum(deed.outcome is outcome for deed in report.of(Way.ALONE, Way.APPROVED))
             for outcome in Outcome
         },
+        "rollouts": [
+            {"workload": one.workload.key, "version": one.version, "verdict": one.verdict} for one in report.rollouts
+        ],
         "incidents": report.incidents,
         "left_to_people": report.left,
         "watched": report.watched,

@@ -6,10 +6,20 @@ from datetime import timedelta
 
 import pytest
 
-from controller.core.events import Closed, Event
+from controller.core.events import (
+    Closed,
+    Decided,
+    Event,
+    FloorEnded,
+    FloorHeld,
+    FloorProposed,
+    Judged,
+    RolloutBegan,
+)
 from controller.core.report import Fate, Mark, Report, Way, report
 from controller.core.report_text import as_json, facts, groups, headline, message, render_markdown, render_text
-from controller.core.routes import Lifts, Reason, Route
+from controller.core.routes import Lifts, Reason, Route, blocker
+from detectors.series import Workload
 from remediations.plan import Outcome
 from tests.core import samples
 from tests.core.samples import DAY, Tale
@@ -223,3 +233,79 @@ def test_the_numbers_for_programs_are_those_for_people() -> None:
     assert (found["would_have_acted"], found["would_have_asked"]) == (1, 1)
     assert found["questions"] == {"approved": 1, "rejected": 0, "expired": 0, "void": 0, "open": 0}
     assert found["outcomes"]["Effective"] == 1
+
+
+HPA = Workload("shop", "HorizontalPodAutoscaler", "checkout", "autoscaling/v2")
+
+
+def would_hold(replicas: int, day: int, clock: str = "08:00:00") -> FloorProposed:
+    return FloorProposed(samples.at(clock, DAY - timedelta(days=day)), samples.CHECKOUT, HPA, "default", replicas, 3)
+
+
+def held(replicas: int, day: int, clock: str = "08:00:00") -> FloorHeld:
+    return FloorHeld(
+        samples.at(clock, DAY - timedelta(days=day)), samples.CHECKOUT, HPA, "u", "shop/checkout@1", replicas, 3
+    )
+
+
+def floors(*events: Event) -> Report:
+    return report({f"floor:{samples.CHECKOUT.key}": events}, BEGIN, END)
+
+
+def test_a_floor_that_would_have_been_held_counts_once_a_day() -> None:
+    found = floors(would_hold(6, 2), would_hold(9, 2, "09:00:00"), would_hold(4, 2, "12:00:00"), would_hold(7, 1))
+
+    assert headline(found) == "Last week I would have acted twice."
+    assert [deed.text for deed in found.deeds] == [
+        "hold a floor of 9 (its own minimum is 3)",
+        "hold a floor of 7 (its own minimum is 3)",
+    ]
+    assert [line.text for line in found.lines] == ["would have held a floor on 2 days, up to 9 (its own minimum is 3)."]
+    assert found.lines[0].mark is Mark.WOULD
+    assert named(found)["Would have"] == "acted alone: 2 × floor (only observed)"
+
+
+def test_raising_a_floor_is_an_action_that_nobody_judges_and_lowering_is_none() -> None:
+    found = floors(held(6, 1), held(9, 1, "09:00:00"), held(5, 1, "12:00:00"), held(4, 0))
+
+    assert headline(found) == "Last week I acted once."
+    assert named(found)["Did"] == "1 × floor alone"
+    assert "Came of it" not in named(found)
+    assert [line.text for line in found.lines] == ["floor raised on 1 day, up to 9 (its own minimum is 3)."]
+
+
+def test_a_floor_that_was_already_there_is_no_action() -> None:
+    assert floors(replace(held(6, 1), found=True)).quiet
+
+
+def test_whoever_took_the_field_back_is_named() -> None:
+    ended = FloorEnded(samples.at("10:00:00"), samples.CHECKOUT, "shop/checkout@1", "TakenBack", "kubectl-edit", 6)
+
+    (line,) = floors(held(6, 1), ended).lines
+
+    assert line.text.endswith("; taken back by kubectl-edit, and left alone since.")
+    assert line.mark is Mark.BAD
+
+
+def test_a_floor_that_the_gate_held_back_says_why() -> None:
+    spent = blocker("budget-spent", "pod-hours of shop are spent", Lifts.TIME)
+    waits = Decided(samples.at("08:00:00"), "d", Route.WAIT, (spent,))
+
+    (line,) = floors(held(6, 1), waits).lines
+
+    assert line.text.endswith("held back 1 × by the gate: pod-hours of shop are spent.")
+
+
+def rollout(version: str, *verdicts: str) -> list[Event]:
+    at = samples.at("09:00:00")
+    began = RolloutBegan(at, samples.CHECKOUT, at, version, version, version, "old", "old", "v41")
+    judged = [Judged(at, samples.CHECKOUT, version, version, verdict, "") for verdict in verdicts]  # type: ignore[arg-type]  # the kinds of verdicts
+    return [began, *judged]
+
+
+def test_new_versions_are_counted_by_their_last_verdict() -> None:
+    stream = [*rollout("v42", "hold", "promote"), *rollout("v43", "hold", "roll-back"), *rollout("v44")]
+    found = report({f"rollout:{samples.CHECKOUT.key}": stream}, BEGIN, END)
+
+    assert named(found)["Rollouts"] == "3 new versions: 1 not worse, 1 worse, 1 never compared"
+    assert found.only(()).rollouts == ()
