@@ -91,26 +91,41 @@ class Journal:
         if after is None:
             message = "nothing to record"
             raise ValueError(message)
+        number = incident.number if incident is not None else 0
+        told = (*outbox, OutboxRow("publish", after.id, {}))
+        stream = stream_of(after.id)
+        written = await self.append(
+            stream, number, events, now, reserve=reserve, release=release, outbox=told, any_replica=any_replica
+        )
+        return replace(after, number=written)
+
+    async def append(
+        self,
+        stream: str,
+        number: int,
+        events: Sequence[Event],
+        now: datetime,
+        *,
+        reserve: tuple[Reservation, ...] = (),
+        release: tuple[str, ...] = (),
+        outbox: tuple[OutboxRow, ...] = (),
+        any_replica: bool = False,
+    ) -> int:
+        """Commit events to any stream whose last event is `number`; the number of its last event then.
+
+        Raises Behind, Replaced, BudgetSpent, StoreUnavailable. Whether they make sense is for the caller to say.
+        """
         epoch = None if any_replica else self.epoch()
         if epoch is None and not any_replica:
             raise Replaced("this replica does not lead")
-        number = incident.number if incident is not None else 0
-        commit = Commit(
-            stream=stream_of(after.id),
-            expected=number,
-            events=tuple(events),
-            epoch=epoch,
-            reserve=reserve,
-            release=release,
-            outbox=(*outbox, OutboxRow("publish", after.id, {})),
-        )
+        commit = Commit(stream, number, tuple(events), epoch, reserve, release, outbox)
         match await self.store.commit(commit, now):
             case Committed():
                 for event in events:
-                    log.info("recorded", incident=after.id, kind=event.kind)
-                return replace(after, number=number + len(events))
+                    log.info("recorded", stream=stream, kind=event.kind)
+                return number + len(events)
             case Stale():
-                raise Behind(after.id)
+                raise Behind(stream)
             case Fenced(epoch=epoch):
                 raise Replaced(str(epoch))
             case Exhausted() as exhausted:

@@ -70,12 +70,18 @@ class PolicyDefaults(BaseModel):
 
 
 class BudgetSettings(BaseModel):
-    """How many actions may begin within an hour."""
+    """How many actions may begin within an hour, and how many pod-hours floors may ask for within a day."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     namespace: int = Field(default=3, ge=0, le=1000, description="Actions per hour in one namespace.")
     cluster: int = Field(default=10, ge=0, le=10_000, description="Actions per hour in the cluster.")
+    pod_hours_namespace: float = Field(
+        default=240.0, ge=0, le=1e6, description="Pod-hours that raised floors may ask for in 24 h in one namespace."
+    )
+    pod_hours_cluster: float = Field(
+        default=1200.0, ge=0, le=1e7, description="Pod-hours that raised floors may ask for in 24 h in the cluster."
+    )
 
 
 class Settings(BaseSettings):

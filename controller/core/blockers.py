@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from controller.core.budget import Spent, charges
+from controller.core.budget import Spent
 from controller.core.facts import UNKNOWN, Facts, Freeze, Pause
 from controller.core.policy import Policy
 from controller.core.proposal import Proposal
@@ -101,9 +101,10 @@ def repetition(proposal: Proposal, facts: Facts, now: datetime) -> Iterator[Reas
 
 def budgets(proposal: Proposal, policy: Policy, spent: Spent) -> Iterator[Reason]:
     """Budgets left, as far as can be seen before the reservation that enforces them (S8)."""
-    for charge in charges(proposal.plan.workload, policy.budgets):
+    for charge in proposal.charges(policy.budgets):
         used = spent.by_scope.get(charge.scope)
         if used is None:
             yield blocker("unread-budget", f"{charge.text} could not be read", Lifts.NOBODY)
-        elif used >= charge.limit:
-            yield blocker("budget", f"{used:g} of {charge.limit} {charge.text}", Lifts.TIME)
+        elif charge.beyond(used):
+            more = "" if charge.units == 1 else f", and this takes {charge.units:g}"
+            yield blocker("budget", f"{used:g} of {charge.limit:g} {charge.text}{more}", Lifts.TIME)

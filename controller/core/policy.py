@@ -41,11 +41,16 @@ class CanaryMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
-    """How many actions may begin within `window`; one at a time on a workload, whatever the rest says."""
+    """How many actions may begin within `window`; one at a time on a workload, whatever the rest says. Floors may ask
+    for so many pod-hours beyond what people wrote within `day`.
+    """
 
     per_namespace: int = 3
     per_cluster: int = 10
     window: timedelta = timedelta(hours=1)
+    pod_hours_per_namespace: float = 240.0
+    pod_hours_per_cluster: float = 1200.0
+    day: timedelta = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)

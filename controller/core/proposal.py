@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from controller.core.budget import Charge, charges
 from controller.core.confidence import Confidence
+from controller.core.policy import Budgets
 from controller.core.routes import Licence
 from remediations.plan import Plan
 
@@ -22,3 +24,8 @@ class Proposal:
     plan: Plan
     confidence: Confidence
     because: tuple[str, ...] = ()
+    costs: tuple[Charge, ...] | None = None
+
+    def charges(self, budgets: Budgets) -> tuple[Charge, ...]:
+        """What its intent is charged to: `costs`, or one action on the plan's workload."""
+        return charges(self.plan.workload, budgets) if self.costs is None else self.costs

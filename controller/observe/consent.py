@@ -19,6 +19,7 @@ from controller.api.v1alpha1.kinds import CLUSTER_RUNBOOK, RUNBOOK, SERVICE_POLI
 from controller.api.v1alpha1.servicepolicy import Preset, ServicePolicy, Signals
 from controller.core.people import allowed
 from controller.core.policy import Budgets, CanaryMode, Mode, Policy, ScalingMode
+from controller.observe.selection import Selection, selection, selects
 from controller.settings import Settings
 from detectors.series import Workload
 from remediations.registry import Registry
@@ -28,6 +29,8 @@ from runbooks.schema import Runbook
 
 Objects = Callable[[Any], Iterable[Mapping[str, Any]]]
 """All cached objects of a kind."""
+Within = Callable[[str], tuple[int, Iterable[Mapping[str, Any]]]]
+"""A namespace's cached ServicePolicies, and a number that is another one whenever any of them has changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +65,11 @@ class Consents:
         registry: Registry,
         further: Iterable[Runbook] = (),
         known: Callable[[], bool] = lambda: True,
+        within: Within | None = None,
     ) -> None:
         self._settings, self._objects, self._registry = settings, objects, registry
-        self._further, self._known = tuple(further), known
+        self._further, self._known, self._within = tuple(further), known, within
+        self._selections: dict[str, tuple[int, Selection]] = {}
         self._parsed: dict[str, tuple[str, ServicePolicy | str]] = {}
         self._runbooks: dict[str, tuple[str, Runbook | None]] = {}
 
@@ -74,29 +79,15 @@ class Consents:
         """
         if not self._known():
             return self._nothing(workload.namespace, "unknown")
-        broken = self._broken(workload)
+        policies = self._selection(workload.namespace)
+        broken = policies.unreadable(workload)
         if broken:
-            return self._nothing(workload.namespace, broken)
-        for policy in self._in_order(workload.namespace):
-            if selects(policy, workload, labels):
-                return self._consent(policy, workload.namespace)
-        return self._default(workload.namespace)
+            return self._nothing(workload.namespace, f"{workload.namespace}/{broken}@invalid")
+        winner = policies.winner(workload, labels)
+        return self._default(workload.namespace) if winner is None else self._consent(winner, workload.namespace)
 
     def _nothing(self, namespace: str, name: str) -> Consent:
         return Consent(replace(self._base(namespace), name=name))
-
-    def _broken(self, workload: Workload) -> str:
-        """The name of a policy that cannot be read and may be meant for the workload; empty when there is none."""
-        for item in self._objects(SERVICE_POLICY):
-            if item["metadata"]["namespace"] != workload.namespace or not isinstance(self._parse(item), str):
-                continue
-            spec = item.get("spec")
-            target = spec.get("target") if isinstance(spec, Mapping) else None
-            named = target.get("name") if isinstance(target, Mapping) else None
-            kind = target.get("kind") if isinstance(target, Mapping) else None
-            if named in (None, workload.name) and kind in (None, workload.kind):
-                return f"{workload.namespace}/{item['metadata']['name']}@invalid"
-        return ""
 
     def standing(self, item: Mapping[str, Any], workloads: Iterable[tuple[Workload, Mapping[str, str]]]) -> Standing:
         """What is to be said in a ServicePolicy's status."""
@@ -127,18 +118,20 @@ class Consents:
         return speaking_for(workload, (*library(), *self._further, *found))
 
     def _winner(self, workload: Workload, labels: Mapping[str, str]) -> str | None:
-        for policy in self._in_order(workload.namespace):
-            if selects(policy, workload, labels):
-                return str(policy.metadata.uid)
-        return None
+        winner = self._selection(workload.namespace).winner(workload, labels)
+        return None if winner is None else str(winner.metadata.uid)
 
-    def _in_order(self, namespace: str) -> list[ServicePolicy]:
-        found = []
-        for item in self._objects(SERVICE_POLICY):
-            parsed = self._parse(item) if item["metadata"]["namespace"] == namespace else ""
-            if isinstance(parsed, ServicePolicy):
-                found.append((str(item["metadata"].get("creationTimestamp", "")), item["metadata"]["name"], parsed))
-        return [policy for _, _, policy in sorted(found, key=lambda entry: entry[:2])]
+    def _selection(self, namespace: str) -> Selection:
+        """The namespace's policies as they are now."""
+        if self._within is None:
+            items = (item for item in self._objects(SERVICE_POLICY) if item["metadata"]["namespace"] == namespace)
+            return selection((item, self._parse(item)) for item in items)
+        revision, items_within = self._within(namespace)
+        known = self._selections.get(namespace)
+        if known is None or known[0] != revision:
+            known = (revision, selection((item, self._parse(item)) for item in items_within))
+            self._selections[namespace] = known
+        return known[1]
 
     def _parse(self, item: Mapping[str, Any]) -> ServicePolicy | str:
         metadata = item["metadata"]
@@ -199,17 +192,10 @@ class Consents:
             canary=canary if may or canary is CanaryMode.OFF else CanaryMode.OBSERVE,
             expires_after=timedelta(seconds=settings.approval_seconds),
             min_verified=settings.min_verified,
-            budgets=Budgets(settings.budgets.namespace, settings.budgets.cluster),
+            budgets=Budgets(
+                settings.budgets.namespace,
+                settings.budgets.cluster,
+                pod_hours_per_namespace=settings.budgets.pod_hours_namespace,
+                pod_hours_per_cluster=settings.budgets.pod_hours_cluster,
+            ),
         )
-
-
-def selects(policy: ServicePolicy, workload: Workload, labels: Mapping[str, str]) -> bool:
-    """Whether the policy's target is this workload. An empty selector selects nothing (S6)."""
-    target = policy.spec.target
-    if target.kind != workload.kind:
-        return False
-    if target.name is not None:
-        return target.name == workload.name
-    return bool(target.match_labels) and all(
-        labels.get(key) == value for key, value in (target.match_labels or {}).items()
-    )

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from controller.api.v1alpha1.kinds import AUTOMATION_PAUSE, PLANNED_EVENT
 from controller.api.v1alpha1.plannedevent import PlannedEvent
-from controller.core.budget import Spent, charges
+from controller.core.budget import Spent
 from controller.core.facts import UNKNOWN, Facts, Freeze, Pause, Unknown
 from controller.core.incident import Incident
 from controller.core.policy import Policy
@@ -78,7 +78,7 @@ async def gather(
 
 async def spent(rooms: Rooms, proposal: Proposal, policy: Policy, now: datetime) -> Spent:
     """What its budgets have left; a scope that could not be read is missing, which blocks."""
-    wanted = charges(proposal.plan.workload, policy.budgets)
+    wanted = proposal.charges(policy.budgets)
     try:
         return Spent(await rooms.journal.store.spent([(charge.scope, charge.window) for charge in wanted], now))
     except TrimtabError as error:
