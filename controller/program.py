@@ -162,6 +162,7 @@ class Program:
         self._stopping: asyncio.Task[None] | None = None
         self.chat_trouble = ""
 
+        self.leads = asyncio.Event()
     async def run(self, stop: asyncio.Event) -> None:
         """Lead or stand by until `stop`."""
         self._start()
@@ -258,6 +259,7 @@ class Program:
             await self._note("store-distrusted", self.leadership.distrusted)
         self.reconciler.start()
         self._wake()
+        self.leads.set()
         for item in tuple(self.cache.shelf(REMEDIATION).objects.values()):
             self._changed(REMEDIATION, item)
 
@@ -265,6 +267,7 @@ class Program:
         """Another may lead: stop everything of the leader. What it still tries to record is refused from here on."""
         self.leadership.drop()
         async with self._turn:
+        self.leads.clear()
             if self.leadership.epoch is None and not self.reconciler.working:
                 return
             log.warning("leadership lost", identity=self.identity)
