@@ -27,8 +27,9 @@ from controller.program import Program
 from controller.runtime.answers import Reply
 from controller.runtime.pausing import pause, resume
 from controller.serving.measures import Measures
-from controller.serving.services import service_of, would_have
-from controller.web.backend import Check, Head, Paused, Right, Service, Detail
+from controller.serving.services import minimums, service_of, would_have
+from controller.web.backend import Check, Detail, Head, Paused, Right, Service
+from detectors.results import Forecast
 from detectors.series import Workload
 
 FOLLOW = 1.0
@@ -76,14 +77,22 @@ class ProgramBackend:
     async def services(self) -> tuple[Service, ...]:
         """Every watched workload."""
         workloads = sorted(self.program.cache.workloads(), key=lambda workload: workload.key)
-        return tuple(service_of(self.program, workload) for workload in workloads)
+        least = minimums(self.program)
+        return tuple(service_of(self.program, workload, least) for workload in workloads)
 
     async def service(self, workload: Workload) -> Detail | None:
         """One of them."""
         if workload not in self.program.cache.workloads():
             return None
-        would = would_have(self.program.history, self.program.parts.clock.now())
-        return Detail(service_of(self.program, workload), would=would.get(workload, ()))
+        program = self.program
+        would = would_have(program.history, program.parts.clock.now())
+        known = program.demand.of(workload) if program.demand is not None else None
+        return Detail(
+            service=service_of(program, workload, minimums(program)),
+            measured=program.demand.series(workload) if program.demand is not None else None,
+            expected=known.forecast if known is not None and isinstance(known.forecast, Forecast) else None,
+            would=would.get(workload, ()),
+        )
 
     async def would(self) -> tuple[Deed, ...]:
         """What would have been done, newest first."""
