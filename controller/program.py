@@ -123,6 +123,7 @@ class Program:
             registry,
             parts.runbooks,
             known=lambda: self.cache.shelf(SERVICE_POLICY).synced,
+            within=lambda namespace: self.cache.shelf(SERVICE_POLICY).within(namespace),
         )
         self.workers = Workers(settings.workers)
         self.sight = Sight(settings, self.cache, self.history, self.consents, self._fleet())
@@ -161,8 +162,8 @@ class Program:
         self._turn = asyncio.Lock()
         self._stopping: asyncio.Task[None] | None = None
         self.chat_trouble = ""
-
         self.leads = asyncio.Event()
+
     async def run(self, stop: asyncio.Event) -> None:
         """Lead or stand by until `stop`."""
         self._start()
@@ -258,16 +259,16 @@ class Program:
         if self.leadership.distrusted:
             await self._note("store-distrusted", self.leadership.distrusted)
         self.reconciler.start()
-        self._wake()
         self.leads.set()
+        self._wake()
         for item in tuple(self.cache.shelf(REMEDIATION).objects.values()):
             self._changed(REMEDIATION, item)
 
     async def _lost(self) -> None:
         """Another may lead: stop everything of the leader. What it still tries to record is refused from here on."""
         self.leadership.drop()
-        async with self._turn:
         self.leads.clear()
+        async with self._turn:
             if self.leadership.epoch is None and not self.reconciler.working:
                 return
             log.warning("leadership lost", identity=self.identity)

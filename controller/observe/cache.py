@@ -46,10 +46,14 @@ class Doubt:
 
 @dataclass(slots=True)
 class Shelf:
-    """All objects of one kind by (namespace, name), and what controls them."""
+    """All objects of one kind by (namespace, name), and what controls them. `revisions` counts each namespace's
+    changes.
+    """
 
     objects: dict[tuple[str, str], Object] = field(default_factory=dict)
     by_owner: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
+    by_namespace: dict[str, dict[tuple[str, str], None]] = field(default_factory=dict)
+    revisions: dict[str, int] = field(default_factory=dict)
     doubts: dict[str | None, Doubt] = field(default_factory=lambda: {None: Doubt()})
 
     def expect(self, namespace: str | None) -> None:
@@ -73,6 +77,8 @@ class Shelf:
         self.drop(item)
         place = _place(item)
         self.objects[place] = item
+        self.by_namespace.setdefault(place[0], {})[place] = None
+        self.revisions[place[0]] = self.revisions.get(place[0], 0) + 1
         owner = controller_of(item)
         if owner is not None:
             self.by_owner.setdefault(owner.uid, set()).add(place)
@@ -81,6 +87,9 @@ class Shelf:
         """Forget one object."""
         place = _place(item)
         known = self.objects.pop(place, None)
+        if known is not None:
+            self.by_namespace[place[0]].pop(place)
+            self.revisions[place[0]] += 1
         owner = controller_of(known) if known is not None else None
         if owner is not None:
             owned = self.by_owner.get(owner.uid, set())
@@ -91,6 +100,23 @@ class Shelf:
     def of(self, uid: str) -> tuple[Object, ...]:
         """The objects that the object with this uid controls."""
         return tuple(self.objects[place] for place in sorted(self.by_owner.get(uid, ())))
+
+    def within(self, namespace: str) -> tuple[int, Iterable[Object]]:
+        """The objects of one namespace, and a number that is another one whenever any of them has changed."""
+        places = self.by_namespace.get(namespace, ())
+        return self.revisions.get(namespace, 0), (self.objects[place] for place in places)
+
+
+def lean(kind: ResourceKind, item: Object) -> Object:
+    """What is kept of an object: pods and ReplicaSets are most of a cluster's weight, and of a pod only its state, its
+    place and its owner are ever noticed. Other kinds are kept whole.
+    """
+    if kind not in (PODS, REPLICA_SETS):
+        return item
+    metadata = {key: value for key, value in item["metadata"].items() if key != "managedFields"}
+    if kind == PODS and "spec" in item:
+        return {**item, "metadata": metadata, "spec": {"nodeName": item["spec"].get("nodeName", "")}}
+    return {**item, "metadata": metadata}
 
 
 def _place(item: Object) -> tuple[str, str]:
@@ -122,8 +148,9 @@ class Cache:
         shelf = self.shelf(kind)
         match event:
             case Listed(objects):
-                self._relist(kind, shelf, namespace, objects)
-            case Changed(item):
+                self._relist(kind, shelf, namespace, (lean(kind, item) for item in objects))
+            case Changed(full):
+                item = lean(kind, full)
                 shelf.put(item)
                 self._changed(kind, item)
             case Deleted(item):
@@ -170,6 +197,13 @@ class Cache:
                 if controller_of(item) is None:
                     yield workload_of(kind, item)
 
+    def knows(self, workload: Workload) -> bool:
+        """Whether it is there."""
+        return any(
+            kind.kind == workload.kind and (workload.namespace, workload.name) in self.shelf(kind).objects
+            for kind in WORKLOADS
+        )
+
     def labels(self, workload: Workload) -> Mapping[str, str]:
         """The workload's own labels, none when it is not known."""
         for kind in WORKLOADS:
@@ -194,8 +228,8 @@ class Cache:
 
     def autoscalers(self, workload: Workload) -> tuple[Object, ...]:
         """The HorizontalPodAutoscalers that scale the workload, by name; more than one is a mistake of theirs."""
-        found = self.shelf(AUTOSCALERS).objects
-        return tuple(found[place] for place in sorted(found) if scaled_by(found[place], workload))
+        _, near = self.shelf(AUTOSCALERS).within(workload.namespace)
+        return tuple(sorted((item for item in near if scaled_by(item, workload)), key=_place))
 
     def owner_of(self, kind: ResourceKind, item: Object) -> Workload | None:
         """The workload that an object belongs to, through its ReplicaSet if need be."""

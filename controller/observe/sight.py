@@ -132,19 +132,25 @@ class Sight:
         """The workload's own labels as last heard of."""
         return self._cache.labels(workload)
 
+    def data(self, workload: Workload, now: datetime) -> DataHealth:
+        """How far what is seen of one workload can be trusted, without looking at it."""
+        trouble = self._cache.trouble
+        if self._cache.knows(workload):
+            return self._health(workload, trouble, now)
+        return DataHealth(frozenset({Problem.STALE}), trouble) if trouble else HEALTHY
+
     def look(self, workload: Workload, now: datetime) -> Seen:
         """Everything that is known of one workload now."""
         world = self._cache.world(workload, now)
         trouble = self._cache.trouble
+        data = self.data(workload, now)
         if world is None:
-            health = DataHealth(frozenset({Problem.STALE}), trouble) if trouble else HEALTHY
-            return Seen(workload, now, health, known_gone=not trouble)
+            return Seen(workload, now, data, known_gone=not trouble)
         world = self._history.with_healthy(world)
         judged = self.fleet.judged.get(workload) if self.fleet is not None else None
         errors = judged.answer if judged is not None else None
         judging = self._history.rollouts.get(workload.key)
         evidence = {**observe(world, self._alerts_of(workload), errors, now), **dict(facts(judging, world, now))}
-        data = self._health(workload, trouble, now)
         found = self._hold(workload, symptoms(evidence), now)
         self._anomalous[workload] = bool(found)
         change = rollout(world) if evidence.get("changes.rollout.recent") is True else None

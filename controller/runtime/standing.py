@@ -39,9 +39,11 @@ class Statuses:
     async def round(self) -> None:
         """Every policy, runbook and planned event, once."""
         now = self._rooms.clock.now()
-        workloads = [(workload, self._cache.labels(workload)) for workload in self._cache.workloads()]
+        workloads: dict[str, list[tuple[Workload, Mapping[str, str]]]] = {}
+        for workload in self._cache.workloads():
+            workloads.setdefault(workload.namespace, []).append((workload, self._cache.labels(workload)))
         for item in tuple(self._cache.shelf(SERVICE_POLICY).objects.values()):
-            standing = self._rooms.consents.standing(item, workloads)
+            standing = self._rooms.consents.standing(item, workloads.get(item["metadata"]["namespace"], ()))
             await self._write(SERVICE_POLICY, item, self.policy(item, standing, now))
         for item in tuple(self._cache.shelf(RUNBOOK).objects.values()):
             await self._write(RUNBOOK, item, await self.runbook(item, now))
@@ -82,7 +84,7 @@ class Statuses:
     def _data(self, workloads: tuple[Workload, ...], now: datetime) -> DataHealth:
         health = HEALTHY
         for workload in workloads:
-            health |= self._rooms.sight.look(workload, now).data
+            health |= self._rooms.sight.data(workload, now)
         return health
 
     def _mode(self, standing: Standing) -> str:

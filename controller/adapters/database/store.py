@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from controller.adapters.database.engine import prepare, writing
 from controller.adapters.database.failures import FAILURES, failure
 from controller.adapters.database.lock import FileLock
+from controller.adapters.database.newest import Newest
 from controller.adapters.database.tables import events, outbox, reservations, store
 from controller.adapters.database.url import Place
 from controller.core.chain import Inspection, Row, canonical, instant, link
@@ -93,10 +94,15 @@ class DatabaseStore:
         self._lock = lock
         self._answer_within = answer_within
         self._turn = asyncio.Lock()
+        self._newest = Newest(alone=lock is not None)
 
     async def commit(self, commit: Commit, now: datetime) -> CommitResult:
         """Append atomically; runs to its end even when the caller is cut off."""
-        return await to_its_end(self._commit(commit, now))
+        return await to_its_end(self._noticed(commit, now))
+
+    async def _noticed(self, commit: Commit, now: datetime) -> CommitResult:
+        with self._newest.committing():
+            return await self._commit(commit, now)
 
     async def _commit(self, commit: Commit, now: datetime) -> CommitResult:
         """Fence, then staleness, then budgets; nothing is written unless all three pass."""
@@ -125,9 +131,14 @@ class DatabaseStore:
 
     async def follow(self, after: int, limit: int = 1000) -> tuple[Stored, ...]:
         """Events of all streams with a higher sequence, in order."""
+        if self._newest.nothing_after(after):
+            return ()
+        mark = self._newest.mark()
         query = select(*EVENT_COLUMNS).where(events.c.sequence > after).order_by(events.c.sequence).limit(limit)
         async with self._reading("following the log") as connection:
             found = (await connection.execute(query)).all()
+        if len(found) < limit:
+            self._newest.read_to(found[-1].sequence if found else after, mark)
         return tuple(as_stored(*row_of(record)) for record in found)
 
     async def streams(self, prefix: str) -> tuple[str, ...]:
