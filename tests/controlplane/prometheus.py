@@ -26,6 +26,7 @@ from tests.controlplane.traffic import BUCKETS, Traffic, mean, shares
 from tests.controlplane.waiting import wait_for
 
 Sample = tuple[dict[str, str], float]
+_LATELY = 900.0
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class History:
     """What a service went through before now: its `traffic` over `days`, one sample every `step` seconds.
 
     It had `replicas` all the time, or with `per_pod` (requests per second) as many more as an autoscaler would give it.
+    Without `latency` nobody measured how fast it was, which is three quarters of the samples. Rates over less than two
+    steps find nothing: the last quarter of an hour can be sampled every `lately` seconds.
     """
 
     namespace: str
@@ -43,6 +46,17 @@ class History:
     replicas: int = 3
     seed: int = 1
     per_pod: float | None = None
+    latency: bool = True
+    lately: float | None = None
+
+    def times(self, now: float) -> "np.ndarray[Any, np.dtype[np.float64]]":
+        """When it was sampled, up to one step before `now`."""
+        begin, step = now - self.days * 86_400, self.lately or self.step
+        coarse = np.arange(begin, now - step, self.step)
+        if self.lately is None:
+            return coarse
+        fine = np.arange(max(begin, now - _LATELY), now - step, step)
+        return np.concatenate([coarse[coarse < fine[0]], fine])
 
     def replicas_at(self, at: float) -> int:
         """How many pods it had."""
@@ -139,9 +153,10 @@ class Prometheus:
             ready=lambda: self._get("/-/ready") == 200,
         )
 
-    def start(self) -> "Prometheus":
-        """Import the history and start; returns when it answers queries."""
+    def start(self, history: Sequence[History] = ()) -> "Prometheus":
+        """Import the history, and more of it, and start; returns when it answers queries."""
         program("promtool")
+        self._history = (*self._history, *history)
         if self._history:
             self._import()
         self.process.start()
@@ -280,7 +295,7 @@ def _family(series: str) -> str:
 def _table(history: History, now: float, source: str) -> list[_Series]:
     """The series of one service: counters of one pod that is gone by now, gauges of the Deployment."""
     drawn = np.random.default_rng(history.seed)
-    times = np.arange(now - history.days * 86_400, now - history.step, history.step)
+    times = history.times(now)
     traffic = history.traffic
     expected = np.array([traffic.total(start, end) for start, end in pairwise(times)])
     asked = drawn.poisson(np.maximum(expected, 0)).astype(np.float64)
@@ -292,11 +307,12 @@ def _table(history: History, now: float, source: str) -> list[_Series]:
         (f'http_requests_total{{{pod},code="200"}}', times, total - bad),
         (f'http_requests_total{{{pod},code="500"}}', times, bad),
     ]
-    for edge, part in zip(BUCKETS, shares(traffic.median), strict=True):
-        le = "+Inf" if math.isinf(edge) else str(edge)
-        series.append((f'http_request_duration_seconds_bucket{{{pod},le="{le}"}}', times, total * part))
-    series.append((f"http_request_duration_seconds_sum{{{pod}}}", times, total * mean(traffic.median)))
-    series.append((f"http_request_duration_seconds_count{{{pod}}}", times, total))
+    if history.latency:
+        for edge, part in zip(BUCKETS, shares(traffic.median), strict=True):
+            le = "+Inf" if math.isinf(edge) else str(edge)
+            series.append((f'http_request_duration_seconds_bucket{{{pod},le="{le}"}}', times, total * part))
+        series.append((f"http_request_duration_seconds_sum{{{pod}}}", times, total * mean(traffic.median)))
+        series.append((f"http_request_duration_seconds_count{{{pod}}}", times, total))
     replicas = np.array([float(history.replicas_at(at)) for at in times])
     series.append((f"kube_deployment_spec_replicas{{{service}}}", times, replicas))
     series.append((f"kube_deployment_status_replicas_available{{{service}}}", times, replicas))

@@ -1,5 +1,6 @@
 """Load is one model: what was counted between two instants is the area under the rate."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,3 +36,13 @@ def test_a_history_with_an_autoscaler_has_more_pods_at_its_peak() -> None:
 
     assert [history.replicas_at(NOON + at) for at in (-60, 15, 330)] == [2, 5, 7]
     assert History("shop", "web", Traffic(), replicas=3).replicas_at(NOON) == 3
+
+
+def test_a_history_is_sampled_closely_at_its_end_if_asked() -> None:
+    coarse, fine = History("shop", "web", days=1.0), History("shop", "web", days=1.0, lately=5.0)
+
+    assert {round(gap) for gap in np.diff(coarse.times(NOON))} == {60}
+    assert len(coarse.times(NOON)) < len(fine.times(NOON)) < len(coarse.times(NOON)) + 900 / 5
+    assert {round(gap) for gap in np.diff(fine.times(NOON)[-170:])} == {5}
+    assert coarse.times(NOON)[-1] < NOON
+    assert fine.times(NOON)[-1] < NOON

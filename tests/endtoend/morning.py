@@ -27,7 +27,7 @@ Json = dict[str, Any]
 HPAS = "horizontalpodautoscalers"
 READY_AFTER = 40
 """Seconds until a new pod is ready."""
-PER_POD, MINIMUM, MAXIMUM = 30.0, 2, 20
+PER_POD, MINIMUM, MAXIMUM = 10.0, 6, 40
 """Requests per second that the HPA gives one pod, and its bounds."""
 
 
@@ -43,13 +43,16 @@ class Moment:
 
 
 def peak(begins: float) -> DailyPeak:
-    """50 requests a second all day, five times as many within a minute from `begins` on."""
-    return DailyPeak(rps=50.0, begins=begins, rise=60.0, lasts=1800.0, times=5.0)
+    """60 requests a second all day, four times as many ten minutes after `begins`."""
+    return DailyPeak(rps=60.0, begins=begins, rise=600.0, lasts=3600.0, times=4.0)
 
 
 def history(services: Sequence[tuple[str, str]], begins: float) -> list[History]:
     """What these services (namespace, name) went through in the two weeks before."""
-    return [History(*service, traffic=peak(begins), replicas=MINIMUM, per_pod=PER_POD) for service in services]
+    return [
+        History(*service, traffic=peak(begins), replicas=MINIMUM, per_pod=PER_POD, latency=False, lately=5.0)
+        for service in services
+    ]
 
 
 class Service:

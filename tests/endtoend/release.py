@@ -97,12 +97,16 @@ class Release:
 
     def start(self) -> Release:
         """Install the chart and start Prometheus."""
+        self.install()
+        self.prometheus.start()
+        return self
+
+    def install(self) -> None:
+        """Make the namespaces and install the chart; Prometheus is for you to start."""
         for name in ("trimtab", PEOPLE, *self.namespaces):
             self.plane.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
         # The pods of the release are our processes.
         install(self.plane, [found for found in self.objects if found["kind"] not in {"Deployment", "Service"}])
-        self.prometheus.start()
-        return self
 
     def close(self) -> None:
         """End everything that was started here."""
