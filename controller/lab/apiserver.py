@@ -75,8 +75,26 @@ class MemoryObjects:
         """Store a whole object as its own controller made it, uid and generation included; its new resourceVersion."""
         metadata = object["metadata"]
         key = (metadata.get("namespace") or "", metadata["name"])
-        made = {"apiVersion": kind.api_version, "kind": kind.kind, **object, "metadata": dict(metadata)}
-        return str(self._stored(kind, key, made)["metadata"]["resourceVersion"])
+        self._version += 1
+        version = str(self._version)
+        stored = {**metadata, "resourceVersion": version}
+        made = {"apiVersion": kind.api_version, "kind": kind.kind, **object, "metadata": stored}
+        self._objects.setdefault(kind, {})[key] = made
+        if self._followers.get(kind):
+            self._tell(kind, Changed(copy.deepcopy(made)))
+        return version
+
+    def take_away(self, kind: ResourceKind, namespace: str | None, name: str) -> None:
+        """Remove an object as its own controller does, whatever trouble callers have; quiet when it is not there."""
+        gone = self._objects.get(kind, {}).pop((namespace or "", name), None)
+        if gone is not None:
+            self._version += 1
+            gone["metadata"]["resourceVersion"] = str(self._version)
+            self._tell(kind, Deleted(gone))
+
+    def peek(self, kind: ResourceKind, namespace: str | None, name: str) -> Mapping[str, Any] | None:
+        """One object as it is stored, not to be changed; for the lab itself, whatever trouble callers have."""
+        return self._objects.get(kind, {}).get((namespace or "", name))
 
     def merge(
         self, kind: ResourceKind, namespace: str | None, name: str, patch: Mapping[str, Any]

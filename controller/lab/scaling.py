@@ -1,0 +1,191 @@
+"""The autoscalers: every 15 s each HPA looks at its pods' CPU or at its service's load, and scales its Deployment.
+
+They see the mean of the last minute, a scrape late, as through a metrics pipeline. The rule itself is
+`controller.lab.autoscaler`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from controller.lab import deployments
+from controller.lab.autoscaler import (
+    CPU_INITIALIZATION,
+    INITIAL_READINESS_DELAY,
+    AverageValue,
+    Behavior,
+    Group,
+    Groups,
+    Metric,
+    Policy,
+    Rule,
+    Rules,
+    Unknown,
+    Utilization,
+    look,
+)
+from controller.lab.fleet import CPU_SAMPLES, Phase
+from controller.lab.flow import summed
+from controller.lab.latency import Floats
+from controller.lab.state import Autoscaler, State
+from controller.lab.values import cores
+
+_SCRAPE, _SAMPLE_WINDOW = 15.0, 30.0
+
+
+def sample_cpu(state: State) -> None:
+    """A scrape of every running container's CPU counter."""
+    fleet = state.fleet
+    n = fleet.size
+    fleet.cpu_seen[1:] = fleet.cpu_seen[:-1].copy()
+    running = np.isin(fleet.phase[:n], (Phase.STARTING, Phase.READY, Phase.UNREADY))
+    fleet.cpu_seen[0, :n] = np.where(running, fleet.cpu[:n], np.nan)
+
+
+def look_all(state: State, load: Floats | None) -> None:
+    """One look of every autoscaler; `load` is requests per second per service as the metrics tell, None: unknown."""
+    groups = _groups(state) if any(one.cpu is not None for one in state.autoscalers) else None
+    for scaler in state.autoscalers:
+        deployment = state.deployments[scaler.service]
+        metrics: list[Metric] = []
+        if scaler.cpu is not None and groups is not None:
+            metrics.append(Utilization(scaler.cpu, groups[scaler.service]))
+        if scaler.requests_per_pod is not None:
+            pods = sum(deployment.counts[:1])
+            metrics.append(
+                Unknown("no samples")
+                if load is None
+                else AverageValue(scaler.requests_per_pod, float(load[scaler.service]), pods)
+            )
+        answer = look(scaler.rule, deployment.replicas, metrics, scaler.history, state.t)
+        scaler.history, scaler.desired = answer.history, answer.desired
+        scaler.limited = _limited(scaler.rule, answer.recommended, answer.desired)
+        if answer.desired != deployment.replicas:
+            scaler.scaled_at = state.t
+            scale(state, scaler, answer.desired)
+
+
+def scale(state: State, scaler: Autoscaler, replicas: int) -> None:
+    """Write spec.replicas, as the controller does through the scale subresource."""
+    deployment = state.deployments[scaler.service]
+    deployment.object["spec"]["replicas"] = replicas
+    deployment.object["metadata"]["generation"] += 1
+    deployment.machine = True
+    deployments.read_spec(state, deployment)
+
+
+def _limited(rule: Rule, recommended: int | None, desired: int) -> str:
+    if recommended is None or recommended == desired:
+        return ""
+    if desired == rule.maximum and recommended > desired:
+        return "TooManyReplicas"
+    return "TooFewReplicas" if desired == rule.minimum and recommended < desired else ""
+
+
+def _groups(state: State) -> list[Groups]:
+    """`autoscaler.grouped` over the columns of the fleet."""
+    fleet, count, now = state.fleet, len(state.deployments), state.t
+    n = fleet.size
+    phase, service = fleet.phase[:n], fleet.service[:n]
+    present = (phase != Phase.EMPTY) & (phase != Phase.TERMINATING)
+    pending = present & ((phase == Phase.PENDING) | (phase == Phase.PULLING))
+    newest = fleet.cpu_seen[1, :n]
+    oldest = np.full(n, np.nan)
+    span = np.full(n, np.nan)
+    for age in range(CPU_SAMPLES - 1, 1, -1):
+        seen = np.isnan(oldest) & ~np.isnan(fleet.cpu_seen[age, :n])
+        oldest = np.where(seen, fleet.cpu_seen[age, :n], oldest)
+        span = np.where(seen, (age - 1) * _SCRAPE, span)
+    used = (newest - oldest) / span
+    missing = present & ~pending & np.isnan(used)
+    young = fleet.born[:n] + CPU_INITIALIZATION > now
+    ready, changed = phase == Phase.READY, fleet.changed[:n]
+    early = ~ready | (now - _SCRAPE < changed + _SAMPLE_WINDOW)
+    never = ~ready & (fleet.born[:n] + INITIAL_READINESS_DELAY > changed)
+    starting = present & ~pending & ~missing & np.where(young, early, never)
+    counted = present & ~pending & ~missing & ~starting
+    request = np.rint(fleet.cpu_request[:n] * 1000)
+    usage = np.rint(np.where(counted, used, 0.0) * 1000)
+    unready = pending | starting
+    sums = [
+        [summed(service, weight * mask, count) for weight in (np.ones(n), request)]
+        for mask in (counted, unready, missing)
+    ]
+    total = summed(service, usage, count)
+    return [
+        Groups(
+            Group(int(sums[0][0][i]), int(sums[0][1][i]), int(total[i])),
+            Group(int(sums[1][0][i]), int(sums[1][1][i])),
+            Group(int(sums[2][0][i]), int(sums[2][1][i])),
+        )
+        for i in range(count)
+    ]
+
+
+def rule_of(spec: dict[str, Any]) -> Rule:
+    """What the object says, in the words of the rule."""
+    behavior = spec.get("behavior")
+    return Rule(
+        minimum=int(spec.get("minReplicas") or 1),
+        maximum=int(spec["maxReplicas"]),
+        behavior=None if not behavior else _behavior(behavior),
+    )
+
+
+def _behavior(said: dict[str, Any]) -> Behavior:
+    """As the API fills it in: each direction's default where nothing is said."""
+    up, down = said.get("scaleUp") or {}, said.get("scaleDown") or {}
+    return Behavior(
+        up=Rules(
+            _policies(up) or (Policy("Pods", 4, 15.0), Policy("Percent", 100, 15.0)),
+            float(up.get("stabilizationWindowSeconds") or 0),
+            up.get("selectPolicy") or "Max",
+        ),
+        down=Rules(
+            _policies(down) or (Policy("Percent", 100, 15.0),),
+            float(300 if down.get("stabilizationWindowSeconds") is None else down["stabilizationWindowSeconds"]),
+            down.get("selectPolicy") or "Max",
+        ),
+    )
+
+
+def _policies(said: dict[str, Any]) -> tuple[Policy, ...]:
+    return tuple(
+        Policy(one["type"], int(one["value"]), float(one["periodSeconds"])) for one in said.get("policies") or ()
+    )
+
+
+def targets_of(spec: dict[str, Any]) -> tuple[int | None, float | None]:
+    """The CPU target in percent and the requests per pod."""
+    cpu: int | None = None
+    requests: float | None = None
+    for metric in spec.get("metrics") or ():
+        if metric["type"] == "Resource":
+            cpu = int(metric["resource"]["target"]["averageUtilization"])
+        elif metric["type"] == "External":
+            requests = cores(metric["external"]["target"]["averageValue"])
+    return cpu, requests
+
+
+def status_of(state: State, scaler: Autoscaler) -> dict[str, Any]:
+    """The HPA's status: replicas and conditions."""
+    deployment = state.deployments[scaler.service]
+    limited = {
+        "type": "ScalingLimited",
+        "status": str(bool(scaler.limited)),
+        "reason": scaler.limited or "DesiredWithinRange",
+    }
+    status: dict[str, Any] = {
+        "currentReplicas": sum(deployment.counts[:1]),
+        "desiredReplicas": scaler.desired or deployment.replicas,
+        "conditions": [
+            {"type": "AbleToScale", "status": "True", "reason": "ReadyForNewScale"},
+            {"type": "ScalingActive", "status": "True", "reason": "ValidMetricFound"},
+            limited,
+        ],
+    }
+    if scaler.scaled_at is not None:
+        status["lastScaleTime"] = state.stamp(scaler.scaled_at)
+    return status
