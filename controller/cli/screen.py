@@ -119,7 +119,7 @@ class Screen:
 
     def _print(self, renderable: RenderableType) -> None:
         """What rich lays out, without the blanks it fills lines up with."""
-        console = self._console()
+        console = self.console()
         with console.capture() as captured:
             console.print(renderable)
         for line in captured.get().splitlines():
@@ -146,7 +146,8 @@ class Screen:
         if not typer.confirm(self.hide(question), err=True):
             raise Ended("nothing was done", Exit.FAILED)
 
-    def _console(self) -> Console:
+    def console(self) -> Console:
+        """What rich writes to, as plain as the screen is."""
         return Console(
             file=self.out,
             width=self.width,

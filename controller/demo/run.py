@@ -1,0 +1,250 @@
+"""One run of the demo: the program on the fleet, its page, its narrator, and whoever answers.
+
+Promises that the page stands before anything is told, that a question is answered by the lab's person alone, and that
+nothing is left running when it returns, however it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from controller.core.events import Verdict
+from controller.core.message import message
+from controller.demo.asking import Answering
+from controller.demo.playing import Playing, Suppress, nothing, open_lab
+from controller.demo.reading import streams_of
+from controller.demo.result import Cost, Result
+from controller.demo.settings import YOU, lab_settings
+from controller.demo.stories import BEGIN, LASTS, SCENARIO, STORIES
+from controller.demo.telling import Line, Narrator
+from controller.errors import BadSettings
+from controller.lab.scenario import Scenario
+from controller.ports import Message, Stored
+from controller.runtime.answers import Reply
+from controller.serving.backend import ProgramBackend
+from controller.serving.http import bound, serve
+from controller.web.app import create_app
+from controller.web.options import Options
+from controller.web.tickets import Tickets
+
+HOST, PORT = "127.0.0.1", 8080
+EACH = timedelta(seconds=5)
+"""How often the log is looked at for something to tell, in the lab's time."""
+GLANCE = 0.1
+"""Seconds between two looks at whether somebody is asked, or has answered, in real time."""
+FOREVER = timedelta(days=3650)
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How it is to be played. `port` None: the usual one, another when it is taken. `pace` None: as fast as it goes."""
+
+    seed: int = 7
+    until_done: bool = False
+    approve_all: bool = False
+    port: int | None = None
+    pace: float | None = None
+    suppress: Suppress = nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the page is. `moved` says that the usual port was taken."""
+
+    url: str
+    moved: bool
+    tickets: Tickets
+
+    def link(self, to: str = "/") -> str:
+        """A link that logs the lab's person in, once."""
+        return f"{self.url}/enter?ticket={self.tickets.issue(YOU)}&to={to}"
+
+
+class Audience(Protocol):
+    """Whoever watches."""
+
+    def opens(self, place: Place) -> None:
+        """It begins."""
+        ...
+
+    def tells(self, line: Line) -> None:
+        """Something happened."""
+        ...
+
+    def moves(self, now: datetime) -> None:
+        """Time has passed."""
+        ...
+
+    def asks(self, question: Message, link: str) -> None:
+        """A person has to answer."""
+        ...
+
+    def heard(self) -> Verdict | None:
+        """What was answered since, if anything."""
+        ...
+
+    def replies(self, reply: Reply) -> None:
+        """What the door said to it."""
+        ...
+
+    def answered(self) -> None:
+        """The question is over, whoever answered it."""
+        ...
+
+    def ends(self, result: Result) -> None:
+        """All stories are told."""
+        ...
+
+    def stays(self, place: Place) -> None:
+        """The page is left up."""
+        ...
+
+
+async def play(wishes: Wishes, audience: Audience, stop: asyncio.Event) -> Result | None:
+    """Play it to its end; None when it was stopped before. Raises BadSettings when the port asked for is taken."""
+    scenario = Scenario.load(SCENARIO)
+    namespaces = sorted({story.workload.namespace for story in STORIES})
+    with bound_to(wishes.port) as listening, tempfile.TemporaryDirectory(prefix="trimtab-demo-") as folder:
+        port = listening.getsockname()[1]
+        settings = lab_settings(Path(folder), namespaces, f"http://{HOST}:{port}")
+        lab = open_lab(
+            settings,
+            scenario,
+            wishes.seed,
+            BEGIN,
+            policies=[story.manifest() for story in STORIES],
+            people=[YOU],
+            suppress=wishes.suppress,
+            pace=wishes.pace,
+        )
+        async with lab as playing, page(playing, listening, wishes.port is None and port != PORT) as place:
+            return await Show(playing, audience, wishes, place, stop).through()
+
+
+def bound_to(port: int | None) -> socket.socket:
+    """The page's socket: the port asked for, else the usual one, else any."""
+    if port is not None:
+        return bound(HOST, port)
+    try:
+        return bound(HOST, PORT)
+    except BadSettings:
+        return bound(HOST, 0)
+
+
+@asynccontextmanager
+async def page(playing: Playing, listening: socket.socket, moved: bool) -> AsyncIterator[Place]:
+    """The page over the program, until the block ends."""
+    stop, tickets = asyncio.Event(), Tickets()
+    app = create_app(ProgramBackend(playing.program, stop), replace(Options(), tickets=tickets))
+    serving = asyncio.create_task(serve(app, listening, stop), name="page")
+    host, port = listening.getsockname()[:2]
+    try:
+        yield Place(f"http://{host}:{port}", moved, tickets)
+    finally:
+        stop.set()
+        with suppress(asyncio.CancelledError):
+            await serving
+
+
+@dataclass(slots=True)
+class Show:
+    """A run under way."""
+
+    playing: Playing
+    audience: Audience
+    wishes: Wishes
+    place: Place
+    stop: asyncio.Event
+    log: list[Stored] = field(default_factory=list)
+    narrator: Narrator = field(default_factory=Narrator)
+
+    async def through(self) -> Result | None:
+        """From the opening to the end; the page and the fleet live on until `stop` unless it is wished otherwise."""
+        self.narrator.faults = [
+            (BEGIN + timedelta(seconds=fault.at), fault) for fault in self.playing.lab.scenario.faults
+        ]
+        clock, answering = self.playing.clock, Answering(self.playing.program)
+        if self.wishes.approve_all:
+            clock.attended = lambda: False
+            clock.every("approve", EACH, lambda: self.approve(answering))
+        clock.every("tell", EACH, self.tell)
+        self.audience.opens(self.place)
+        asking = asyncio.create_task(self.ask(answering), name="asking")
+        try:
+            await clock.run(BEGIN + LASTS, self.stop.is_set)
+            if self.stop.is_set():
+                return None
+            await self.tell()
+            result = self.result()
+            self.audience.ends(result)
+            if not self.wishes.until_done:
+                self.audience.stays(self.place)
+                clock.attended = lambda: True
+                await clock.run(BEGIN + FOREVER, self.stop.is_set)
+            return result
+        finally:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+
+    async def tell(self) -> None:
+        """What is new since the last time."""
+        program, now = self.playing.program, self.playing.clock.now()
+        fresh: tuple[Stored, ...] = ()
+        if program.history.sequence > len(self.log):
+            fresh = await program.parts.store.follow(len(self.log))
+            self.log += fresh
+        for line in self.narrator.lines(fresh, now):
+            self.audience.tells(line)
+        self.audience.moves(now)
+
+    async def approve(self, answering: Answering) -> None:
+        """Say yes to whatever is asked."""
+        for incident in self.playing.asking:
+            await answering.answer(incident, Verdict.APPROVE)
+
+    async def ask(self, answering: Answering) -> None:
+        """Put open questions to whoever watches, and take the answer to the door."""
+        asked: str | None = None
+        while True:
+            await asyncio.sleep(GLANCE)
+            open_now = () if self.wishes.approve_all else self.playing.asking
+            if asked is not None and asked not in open_now:
+                asked = None
+                self.audience.answered()
+            if asked is None and open_now:
+                asked = open_now[0]
+                await self.put(asked)
+            verdict = self.audience.heard()
+            if asked is not None and verdict is not None:
+                reply = await answering.answer(asked, verdict)
+                if reply is not None:
+                    self.audience.replies(reply)
+                await self.playing.program.journal.catch_up()
+
+    async def put(self, incident: str) -> None:
+        """Show one question, and where it stands on the page."""
+        await self.tell()
+        program = self.playing.program
+        stored = await program.parts.store.read(f"incident:{incident}")
+        backend = ProgramBackend(program, self.stop)
+        loaded = await program.journal.load(incident)
+        if loaded is None:
+            return
+        question = message(((one.number, one.event) for one in stored), await backend.background(loaded))
+        if question is not None:
+            self.audience.asks(question, self.place.link(f"/incidents/{incident}"))
+
+    def result(self) -> Result:
+        """What it came to, by the log and by the two fleets."""
+        streams = streams_of(self.log)
+        endings = tuple((story, story.ended(streams)) for story in STORIES)
+        lab, twin = self.playing.lab, self.playing.twin
+        return Result(endings, Cost.of(lab), Cost.of(twin), len(self.log), self.wishes.seed)
