@@ -70,12 +70,42 @@ def run() -> None:
 
 
 @app.command()
-def status(output: Output = Format.TEXT) -> None:
-    """Say what is open, what waits for an answer, and who leads."""
+def status(
+    namespace: Annotated[str, typer.Option("--namespace", "-n", help="Only this namespace.")] = "",
+    url: Annotated[str, typer.Option("--url", help="The page of the program; this machine's when absent.")] = "",
+    token_file: Annotated[
+        Path | None,
+        typer.Option("--token-file", help="A file with a Kubernetes token; the kubeconfig's or the pod's when absent."),
+    ] = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = "",
+    output: Output = Format.TEXT,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --output json.")] = False,
+) -> None:
+    """Show every watched service: load, forecast, data, floor, rollout, modes, and what would have been done."""
     from controller.app import open_clock
-    from controller.cli import stories
+    from controller.cli import status as glance
+    from controller.cli.asking import Address
 
-    finish(lambda screen, settings: stories.status(screen, settings, open_clock().now()), output)
+    address = Address(url, token_file)
+    finish(
+        lambda screen, settings: glance.status(screen, settings, address, namespace, open_clock().now()),
+        Format.JSON if as_json else output,
+        kubeconfig=kubeconfig,
+        context=context,
+    )
+
+
+@app.command()
+def report(
+    days: Annotated[int, typer.Option("--days", min=1, max=366, help="How many days back.")] = 7,
+    output: Output = Format.TEXT,
+) -> None:
+    """Tell the last days: what was done, would have been done, was asked, and what came of it."""
+    from controller.app import open_clock
+    from controller.cli import status as glance
+
+    finish(lambda screen, settings: glance.report(screen, settings, days, open_clock().now()), output)
 
 
 @incidents_app.callback()
@@ -301,6 +331,30 @@ def adopt(yes: Yes = False, kubeconfig: Kubeconfig = None, context: Context = ""
     from controller.cli import adoption
 
     finish(adoption.adopt, output, yes=yes, kubeconfig=kubeconfig, context=context)
+
+
+@app.command()
+def demo(
+    until_done: Annotated[bool, typer.Option("--until-done", help="End with the stories; no page is left up.")] = False,
+    approve_all: Annotated[
+        bool, typer.Option("--approve-all", help="Say yes to every question of the lab, as its person.")
+    ] = False,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="Another morning of the same shop.")] = 7,
+    file: Annotated[
+        Path | None, typer.Option("--json", help="Write what came of it, as JSON.", metavar="FILE", dir_okay=False)
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option("--port", min=1, max=65_535, help="Port of the page; 8080 when absent, another if it is taken."),
+    ] = None,
+) -> None:
+    """Show all of it without a cluster: two hours of a small shop in about a minute."""
+    from controller.cli import demo as shown
+    from controller.demo.run import Wishes
+
+    pace = None if until_done else shown.PACE
+    wishes = Wishes(seed=seed, until_done=until_done, approve_all=approve_all, port=port, pace=pace)
+    raise typer.Exit(shown.begin(wishes, Screen(), file))
 
 
 @app.command()
