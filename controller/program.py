@@ -24,10 +24,11 @@ from controller.core.history import History
 from controller.core.incident import Incident
 from controller.core.message import Press, parse_value, plan_text
 from controller.errors import Retriable, TrimtabError
-from controller.journal import Journal
+from controller.journal import Journal, Replaced
 from controller.kinds import AUTOSCALERS, PODS, REPLICA_SETS, WORKLOADS
 from controller.loops.incidents import Incidents
 from controller.loops.rollouts import Rollouts
+from controller.loops.scaling import Scaling
 from controller.observe.arms import Arms
 from controller.observe.cache import Cache
 from controller.observe.consent import Consents
@@ -54,6 +55,7 @@ from controller.ports import (
 from controller.runtime import weekly
 from controller.runtime.answers import Door, Reply
 from controller.runtime.executor import Executor
+from controller.runtime.holder import Holder
 from controller.runtime.lag import Pulse
 from controller.runtime.leadership import Leadership
 from controller.runtime.lease import Election, Terms
@@ -84,6 +86,8 @@ WATCHED = (
     PLANNED_EVENT,
 )
 FOLLOW = timedelta(seconds=1)
+SCALING = timedelta(seconds=15)
+"""How often floors are looked at, at least: as often as the autoscaler looks."""
 PATIENCE = 0.6
 """Seconds for work under way when the program stops: twice that and the lease's return fit into three."""
 
@@ -149,7 +153,8 @@ class Program:
         self.publisher = Publisher(
             self.rooms, parts.chat, settings.slack_channel, parts.notifiers, settings.public_url.rstrip("/")
         )
-        self.statuses = Statuses(self.rooms, self.cache)
+        self.scaling = Scaling(self.rooms, self.cache, Holder(self.rooms, self._epoch))
+        self.statuses = Statuses(self.rooms, self.cache, self.scaling.said)
         self.pulse = Pulse()
         executor = Executor(self.rooms, self._epoch)
         self.rollouts = Rollouts(self.rooms, self.cache, self.rooms.arms)
@@ -193,6 +198,7 @@ class Program:
             demand = timedelta(seconds=self.settings.demand_seconds)
             clock.every("demand", demand, self._leading(self._demand_round))
         clock.every("publish", FOLLOW, self._leading(self.publisher.deliver))
+        clock.every("scaling", min(round_, SCALING), self._leading(self._scale))
         clock.every("statuses", round_, self._leading(self.statuses.round))
         clock.every("report", weekly.OFTEN, self._leading(self.publisher.weekly.round))
         clock.every("surroundings", timedelta(minutes=1), self.surroundings.refresh)
@@ -294,6 +300,14 @@ class Program:
         await self.sight.round(self.parts.clock.now())
         await self.rollouts.round()
         self._wake()
+
+    async def _scale(self) -> None:
+        """Look at every floor, unless another leads by now."""
+        try:
+            await self.scaling.round()
+        except Replaced as error:
+            log.warning("replaced", epoch=str(error))
+            await self._lost()
 
     async def _demand_round(self) -> None:
         """Ask for the load, forecast, size the floors."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from controller.core.events import (
@@ -30,7 +31,7 @@ from controller.core.routes import Route
 from controller.core.sizing import CannotSize, Wanted
 from detectors.series import Workload
 from remediations.cluster import Object
-from remediations.floor import cap_of, foreign_owners, least_of, mark_of, traces
+from remediations.floor import SHARE, cap_of, foreign_owners, least_of, mark_of, traces
 from remediations.owners import controller_of
 
 STREAM = "floor:"
@@ -42,20 +43,34 @@ def stream_of(workload: Workload) -> str:
     return f"{STREAM}{workload.key}"
 
 
+FIRST_REST, LONGEST_REST = timedelta(minutes=1), timedelta(hours=1)
+"""Pauses after writes that failed, each twice the one before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """One workload's floor as it stands. `taken_for` is the policy for which the field was taken last, `ended` who has
-    it now instead of us.
+    """One workload's floor as it stands. `autoscaler` is the one last spoken of, `taken_for` the policy for which the
+    field was taken last, `ended` who has it now instead of us.
     """
 
     workload: Workload
     number: int = 0
+    autoscaler: Workload | None = None
     proposal: FloorProposed | None = None
     decision: Decided | None = None
     held: FloorHeld | None = None
     taken_for: str = ""
     ended: FloorEnded | None = None
     intent: Intent | None = None
+    failed: int = 0
+    failed_at: datetime | None = None
+
+    @property
+    def resting_until(self) -> datetime | None:
+        """When the next write may be tried after some failed; None when none did."""
+        if self.failed_at is None:
+            return None
+        return self.failed_at + min(LONGEST_REST, FIRST_REST * 2 ** (self.failed - 1))
 
     @property
     def stream(self) -> str:
@@ -67,25 +82,46 @@ def evolve(floor: Floor, event: Event) -> Floor:
     """The floor after one more stored event."""
     match event:
         case FloorProposed():
-            return replace(floor, proposal=event, decision=None)
+            return replace(floor, autoscaler=event.autoscaler, proposal=event, decision=None)
         case Decided():
             return replace(floor, decision=event)
-        case FloorHeld():
-            return replace(floor, held=event, taken_for=event.policy, ended=None, proposal=None, decision=None)
-        case FloorEnded():
-            return replace(floor, held=None, ended=event, taken_for=event.policy, proposal=None, decision=None)
-        case FloorReleased():
-            forgotten = replace(floor, held=None, proposal=None, decision=None)
-            return forgotten if event.code != "NotAsked" else replace(forgotten, ended=None, taken_for="")
+        case FloorHeld() | FloorEnded() | FloorReleased():
+            return _stands(replace(floor, proposal=None, decision=None, failed=0, failed_at=None), event)
         case Intended():
             return replace(floor, intent=_begun(event))
-        case Claimed() if floor.intent is not None and floor.intent.key == event.key:
-            return replace(floor, intent=replace(floor.intent, epoch=event.epoch, claimed=True))
-        case Applied() | NotApplied() | Superseded() if floor.intent is not None and floor.intent.key == event.key:
-            proposal = None if isinstance(event, Superseded) else floor.proposal
-            return replace(floor, intent=None, proposal=proposal, decision=None)
+        case Claimed() | Applied() | NotApplied() | Superseded() if _about(floor, event):
+            return _settled(floor, event)
         case _:
             return floor
+
+
+def _stands(floor: Floor, event: FloorHeld | FloorEnded | FloorReleased) -> Floor:
+    match event:
+        case FloorHeld():
+            return replace(floor, autoscaler=event.autoscaler, held=event, taken_for=event.policy, ended=None)
+        case FloorEnded():
+            return replace(floor, held=None, ended=event, taken_for=event.policy)
+        case FloorReleased(code="NotAsked"):
+            return replace(floor, held=None, ended=None, taken_for="")
+        case FloorReleased():
+            return replace(floor, held=None)
+
+
+def _about(floor: Floor, event: Claimed | Applied | NotApplied | Superseded) -> bool:
+    return floor.intent is not None and floor.intent.key == event.key
+
+
+def _settled(floor: Floor, event: Claimed | Applied | NotApplied | Superseded) -> Floor:
+    match event:
+        case Claimed():
+            claimed = replace(floor.intent, epoch=event.epoch, claimed=True) if floor.intent is not None else None
+            return replace(floor, intent=claimed)
+        case NotApplied():
+            return replace(floor, intent=None, decision=None, failed=floor.failed + 1, failed_at=event.at)
+        case Superseded():
+            return replace(floor, intent=None, proposal=None, decision=None)
+        case Applied():
+            return replace(floor, intent=None, decision=None)
 
 
 def _begun(event: Intended) -> Intent:
@@ -127,7 +163,18 @@ def _opened(floor: Floor, event: Intended) -> str | None:
     return None
 
 
-# What to do next
+# What to do next, and what to say
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What is to be said of one workload's floor: the condition `FloorHeld`, and what is or would be held."""
+
+    holds: bool
+    reason: str
+    message: str
+    replicas: int | None = None
+    would: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,12 +235,27 @@ class Forget:
 Course: TypeAlias = Rest | Would | Move | Adopt | End | GiveBack | Forget
 
 
-def course(
-    floor: Floor, policy: Policy, autoscalers: Sequence[Object], demand: Wanted | CannotSize | None, unhealthy: str = ""
-) -> Course:
-    """What the world asks for now. `autoscalers` are those that scale the workload, `unhealthy` is why the data cannot
-    be trusted (empty: they can).
-    """
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the numbers ask for. `unhealthy` is why the data cannot be trusted (empty: they can), `share` the cap."""
+
+    floor: Wanted | CannotSize | None = None
+    unhealthy: str = ""
+    share: float = SHARE
+
+    def within(self, obj: Object, was: int) -> int | None:
+        """The number between the minimum that its people wrote and the cap of this autoscaler; None: there is none."""
+        return max(was, min(self.floor.replicas, cap_of(obj, self.share))) if isinstance(self.floor, Wanted) else None
+
+    def cannot(self, *, holds: bool = False) -> Rest:
+        """Why there is no number."""
+        if isinstance(self.floor, CannotSize):
+            return Rest(self.floor.code, self.floor.reason, holds)
+        return Rest("NoForecast", "nothing is known of its load yet", holds)
+
+
+def course(floor: Floor, policy: Policy, autoscalers: Sequence[Object], asked: Asked) -> Course:
+    """What the world asks for now. `autoscalers` are those that scale the workload."""
     if unread(policy):
         return Rest(
             "PolicyUnknown", "policies could not be read: nothing is held anew, nothing released", _holds(floor)
@@ -202,13 +264,13 @@ def course(
         return _without(floor, autoscalers)
     (obj,) = autoscalers
     if policy.scaling is not ScalingMode.FLOOR:
-        return _not_asked(floor, policy, obj, demand)
+        return _not_asked(floor, policy, obj, asked)
     owner = controller_of(obj)
     if owner is not None and floor.held is None:
         told = f"the autoscaler belongs to {owner.kind}/{owner.name}, which would take a floor back"
         hint = "; raise minReplicaCount there" if owner.kind == "ScaledObject" else ""
         return Rest("AutoscalerControlled", told + hint)
-    return _held(floor, obj, demand, unhealthy) if floor.held is not None else _free(floor, policy, obj, demand)
+    return _held(floor, obj, asked) if floor.held is not None else _free(floor, policy, obj, asked)
 
 
 def unread(policy: Policy) -> bool:
@@ -229,29 +291,20 @@ def _without(floor: Floor, autoscalers: Sequence[Object]) -> Course:
     return Rest("NoAutoscaler", "no HorizontalPodAutoscaler scales it")
 
 
-def _not_asked(floor: Floor, policy: Policy, obj: Object, demand: Wanted | CannotSize | None) -> Course:
-    asked = f"mode {policy.scaling.value}" if policy.name != "default" else "no policy asks for a floor"
+def _not_asked(floor: Floor, policy: Policy, obj: Object, asked: Asked) -> Course:
+    why = f"mode {policy.scaling.value}" if policy.name != "default" else "no policy asks for a floor"
     if controller_of(obj) is None and traces(obj):
-        return GiveBack("NotAsked", asked)
+        return GiveBack("NotAsked", why)
     if floor.held is not None or floor.ended is not None or floor.taken_for:
-        return Forget("NotAsked", asked)
+        return Forget("NotAsked", why)
     if policy.scaling is ScalingMode.OFF:
         return Rest("Off", "the scaling loop is off here")
-    if not isinstance(demand, Wanted):
-        return _cannot(demand)
-    return Would(within(demand.replicas, obj, least_of(obj)), least_of(obj))
+    least = least_of(obj)
+    replicas = asked.within(obj, least)
+    return asked.cannot() if replicas is None else Would(replicas, least)
 
 
-def _cannot(demand: CannotSize | None, *, holds: bool = False) -> Rest:
-    return Rest(demand.code, demand.reason, holds) if demand else Rest("NoForecast", "nothing is known of its load yet")
-
-
-def within(replicas: int, obj: Object, was: int) -> int:
-    """The number between the minimum that its people wrote and the cap of this autoscaler."""
-    return max(was, min(replicas, cap_of(obj)))
-
-
-def _free(floor: Floor, policy: Policy, obj: Object, demand: Wanted | CannotSize | None) -> Course:
+def _free(floor: Floor, policy: Policy, obj: Object, asked: Asked) -> Course:
     """Nothing is held."""
     mark, least = mark_of(obj), least_of(obj)
     if mark is not None and mark.ours and floor.ended is None:
@@ -262,15 +315,15 @@ def _free(floor: Floor, policy: Policy, obj: Object, demand: Wanted | CannotSize
         by = floor.ended.by if floor.ended is not None else "its deletion"
         code = floor.ended.code if floor.ended is not None else "Recreated"
         return Rest(code, f"taken back by {by}: left alone until the policy changes")
-    if not isinstance(demand, Wanted):
-        return _cannot(demand)
-    replicas = within(demand.replicas, obj, least)
+    replicas = asked.within(obj, least)
+    if replicas is None:
+        return asked.cannot()
     if replicas <= least:
         return Rest("NotNeeded", f"its own minimum of {least} is enough")
     return Move(replicas, least, takes=True)
 
 
-def _held(floor: Floor, obj: Object, demand: Wanted | CannotSize | None, unhealthy: str) -> Course:
+def _held(floor: Floor, obj: Object, asked: Asked) -> Course:
     """A floor stands, as far as the log knows."""
     held, mark = floor.held, mark_of(obj)
     if held is None:
@@ -283,11 +336,11 @@ def _held(floor: Floor, obj: Object, demand: Wanted | CannotSize | None, unhealt
         return Rest(
             "AutoscalerControlled", "something else controls the autoscaler now; the floor stays as it is", True
         )
-    if not isinstance(demand, Wanted):
-        return Rest("Held", f"{mark.floor} held; {_cannot(demand).message}", True)
-    replicas = within(demand.replicas, obj, mark.was)
+    replicas = asked.within(obj, mark.was)
+    if replicas is None:
+        return Rest("Held", f"{mark.floor} held; {asked.cannot().message}", True)
     if replicas == mark.floor:
         return Rest("Held", f"{mark.floor} held", True)
-    if replicas < mark.floor and unhealthy:
-        return Rest("Held", f"{mark.floor} held; never lowered while {unhealthy}", True)
+    if replicas < mark.floor and asked.unhealthy:
+        return Rest("Held", f"{mark.floor} held; never lowered while {asked.unhealthy}", True)
     return Move(replicas, mark.was, takes=False)

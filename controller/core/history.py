@@ -15,6 +15,10 @@ from controller.core.events import (
     Answered,
     Closed,
     Event,
+    FloorEnded,
+    FloorHeld,
+    FloorProposed,
+    FloorReleased,
     Opened,
     Proposed,
     RevisionHealthy,
@@ -22,6 +26,8 @@ from controller.core.events import (
     Undone,
     Verified,
 )
+from controller.core.floor import STREAM as FLOOR_STREAM
+from controller.core.floor import Floor, evolve
 from controller.core.labels import Label, labels, recurred
 from controller.core.record import Record
 from controller.core.rollout import Rollout, advanced
@@ -50,6 +56,7 @@ class History:
     unfinished: dict[str, str] = field(default_factory=dict)
     healthy: dict[str, list[HealthyRevision]] = field(default_factory=dict)
     rollouts: dict[str, Rollout] = field(default_factory=dict)
+    floors: dict[str, Floor] = field(default_factory=dict)
 
     def add(self, sequence: int, stream: str, event: Event) -> None:
         """Take in one stored event; a sequence seen before is passed over."""
@@ -60,6 +67,8 @@ class History:
             self.healthy.setdefault(stream.removeprefix("workload:"), []).append(event.revision)
         if stream.startswith("rollout:"):
             self._rollout(stream.removeprefix("rollout:"), event)
+        if stream.startswith(FLOOR_STREAM):
+            self._floor(stream, event)
         if not stream.startswith("incident:"):
             return
         events = self.streams.setdefault(stream, [])
@@ -131,6 +140,18 @@ class History:
         after = advanced(self.rollouts.get(key), event)
         if after is not None:
             self.rollouts[key] = after
+
+    def _floor(self, stream: str, event: Event) -> None:
+        """One more event of a workload's floor; the stream is gapless, so counting is numbering."""
+        known = self.floors.get(stream.removeprefix(FLOOR_STREAM))
+        if known is None and isinstance(event, FloorProposed | FloorHeld | FloorEnded | FloorReleased):
+            known = Floor(event.workload)
+        if known is not None:
+            self.floors[known.workload.key] = replace(evolve(known, event), number=known.number + 1)
+
+    def floor(self, workload: Workload) -> Floor:
+        """The workload's floor as the log has it."""
+        return self.floors.get(workload.key, Floor(workload))
 
     def healthy_known(self, workload: Workload, revision: HealthyRevision) -> bool:
         """True when this version is the newest one known to have been healthy."""

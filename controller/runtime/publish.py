@@ -83,6 +83,9 @@ class Publisher:
         if row.kind == REPORT:
             await self.weekly.tell(datetime.fromisoformat(row.body["end"]))
             return
+        if row.kind == "floor":
+            await self._floor(row)
+            return
         incident = row.body.get("incident", row.key)
         stored = await self.rooms.journal.store.read(stream_of(str(incident)))
         folded = fold((item.number, item.event) for item in stored)
@@ -105,6 +108,16 @@ class Publisher:
                 problems.append(error)
         if problems:
             raise problems[0]
+
+    async def _floor(self, row: OutboxRow) -> None:
+        """A Kubernetes Event about an autoscaler: what became of its floor."""
+        about, note = row.body, str(row.body["note"])[:1000]
+        regarding = {
+            "apiVersion": about["apiVersion"],
+            "kind": about["kind"],
+            "metadata": {"name": about["name"], "namespace": about["namespace"]},
+        }
+        await self.rooms.resources.record(regarding, str(about["reason"]), note, bool(about["warning"]), "trimtab")
 
     async def _objects(self, incident: Incident, events: Sequence[Event]) -> None:
         """One Remediation per plan, created once decided and kept up to date."""

@@ -15,7 +15,8 @@ from controller.api.shapes import clip
 from controller.api.v1alpha1.kinds import PLANNED_EVENT, RUNBOOK, SERVICE_POLICY
 from controller.api.v1alpha1.plannedevent import PlannedEvent
 from controller.core.decide import threshold
-from controller.core.policy import Mode
+from controller.core.floor import Said
+from controller.core.policy import Mode, Policy, ScalingMode
 from controller.errors import TrimtabError
 from controller.observe.cache import Cache
 from controller.observe.consent import Standing
@@ -33,8 +34,8 @@ log = structlog.get_logger(__name__)
 class Statuses:
     """Keeps every status up to date; run by the leader once a round."""
 
-    def __init__(self, rooms: Rooms, cache: Cache) -> None:
-        self._rooms, self._cache = rooms, cache
+    def __init__(self, rooms: Rooms, cache: Cache, floors: Mapping[Workload, Said]) -> None:
+        self._rooms, self._cache, self._floors = rooms, cache, floors
 
     async def round(self) -> None:
         """Every policy, runbook and planned event, once."""
@@ -62,7 +63,7 @@ class Statuses:
             "observedGeneration": generation,
             "target": clip(f"{target.get('kind', '?')}/{target.get('name') or 'selected'}", 256),
             "workloads": len(standing.workloads),
-            "scaling": "Observe" if standing.accepted else "–",
+            "scaling": self._scaling(standing),
             "canary": "–",
             "remediation": self._mode(standing),
             "data": "Healthy" if data.healthy else clip(str(data).capitalize(), 256),
@@ -78,6 +79,7 @@ class Statuses:
                     generation,
                     now,
                 ),
+                condition(known, "FloorHeld", *self._floor_held(standing), generation, now),
             ],
         }
 
@@ -87,11 +89,44 @@ class Statuses:
             health |= self._rooms.sight.data(workload, now)
         return health
 
+    def _scaling(self, standing: Standing) -> str:
+        """The scaling loop in a word or two: `Floor 6`, `Observe (would hold 6)`."""
+        if not standing.workloads:
+            return "–"
+        mode = self._policy(standing).scaling
+        said = [self._floors[workload] for workload in standing.workloads if workload in self._floors]
+        match mode:
+            case ScalingMode.FLOOR if len(standing.workloads) > 1:
+                return f"Floor ({sum(one.holds for one in said)} of {len(standing.workloads)} held)"
+            case ScalingMode.FLOOR:
+                held = next((one.replicas for one in said if one.holds), None)
+                return "Floor" if held is None else f"Floor {held}"
+            case ScalingMode.OBSERVE if len(standing.workloads) == 1:
+                would = next((one.would for one in said), None)
+                return "Observe" if would is None else f"Observe (would hold {would})"
+            case _:
+                return mode.value
+
+    def _floor_held(self, standing: Standing) -> tuple[bool, str, str]:
+        """The condition `FloorHeld`: true when every workload's floor is held, else the first reason against it."""
+        said = [(workload, self._floors[workload]) for workload in standing.workloads if workload in self._floors]
+        if not standing.workloads:
+            return False, "NoWorkload", "it speaks for no workload"
+        if len(said) < len(standing.workloads):
+            return False, "NotLooked", "not looked at yet"
+        several = len(said) > 1
+        told = "; ".join(f"{workload.name}: {one.message}" if several else one.message for workload, one in said)
+        away = next((one for _, one in said if not one.holds), None)
+        return away is None, "Held" if away is None else away.reason, told
+
+    def _policy(self, standing: Standing) -> Policy:
+        first = standing.workloads[0]
+        return self._rooms.consents.of(first, self._cache.labels(first)).policy
+
     def _mode(self, standing: Standing) -> str:
         if not standing.workloads:
             return "–"
-        first = standing.workloads[0]
-        policy = self._rooms.consents.of(first, self._cache.labels(first)).policy
+        policy = self._policy(standing)
         return f"Auto ≥{threshold(policy.automatic_above)}" if policy.mode is Mode.AUTO else policy.mode.value
 
     async def runbook(self, item: Mapping[str, Any], now: datetime) -> dict[str, Any]:

@@ -1,0 +1,290 @@
+"""The scaling loop: hold a minimum of replicas ahead of the load, by the floor's manners.
+
+Level, not edge: each round looks at every workload that an autoscaler scales, and at every floor that stands, and does
+what the world asks for now (`core/floor.py` says what that is). Everything is an event first, so a crash anywhere is
+continued by the next round. Acts only through `decide()` and the holder. Without consent it says what it would hold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+import structlog
+
+from controller.core.decide import Auto, Decision
+from controller.core.events import Decided, FloorHeld, FloorProposed, FloorReleased
+from controller.core.floor import Adopt, Asked, Course, End, Floor, Forget, GiveBack, Move, Rest, Said, Would, course
+from controller.core.sizing import Wanted
+from controller.errors import TrimtabError
+from controller.journal import Behind
+from controller.kinds import AUTOSCALERS, WORKLOADS
+from controller.observe.cache import Cache, workload_of
+from controller.observe.rooms import Rooms
+from controller.runtime.holder import REMEDY, Holder, Scene, ended, notice, proposal_of
+from detectors.series import HEALTHY, Workload
+from remediations.cluster import Gone, Unreadable, World
+from remediations.floor import FloorParameters, address, foreign_owners, least_of, mark_of, scaled_by
+from remediations.plan import Plan, Refusal
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """The loop, with what it needs. `said` is what it last found, for statuses."""
+
+    rooms: Rooms
+    cache: Cache
+    holder: Holder
+    said: dict[Workload, Said] = field(default_factory=dict)
+
+    async def round(self) -> None:
+        """One pass over everything that has a floor, could have one, or carries the marks of one."""
+        if not self.cache.shelf(AUTOSCALERS).synced or not all(self.cache.shelf(kind).synced for kind in WORKLOADS):
+            return
+        await self.rooms.journal.catch_up()
+        workloads = self.workloads()
+        for workload in workloads:
+            try:
+                await self.reconcile(workload)
+            except Behind:
+                continue
+            except TrimtabError as error:
+                log.warning("floor not looked at", workload=workload.key, error=str(error))
+        for gone in self.said.keys() - workloads:
+            del self.said[gone]
+
+    def workloads(self) -> set[Workload]:
+        """Those that are there, those that an autoscaler names, and those whose floor the log knows."""
+        found = set(self.cache.workloads()) | {floor.workload for floor in self.rooms.history.floors.values()}
+        for item in self.cache.shelf(AUTOSCALERS).objects.values():
+            reference = item["spec"]["scaleTargetRef"]
+            kind = next((kind for kind in WORKLOADS if kind.kind == reference["kind"]), None)
+            if kind is not None:
+                named = {"metadata": {"namespace": item["metadata"]["namespace"], "name": reference["name"]}}
+                found.add(workload_of(kind, named))
+        return found
+
+    async def reconcile(self, workload: Workload) -> Floor:
+        """One pass over one workload."""
+        floor, scene = self.rooms.history.floor(workload), self.scene(workload)
+        if floor.intent is not None:
+            floor = await self.holder.settle(floor, scene)
+        if floor.intent is None:
+            floor = await self.carry_out(self.course(floor, scene), floor, scene)
+        await self.rooms.journal.catch_up()
+        return floor
+
+    def scene(self, workload: Workload) -> Scene:
+        """What is decided in."""
+        policy = self.rooms.consents.of(workload, self.cache.labels(workload)).policy
+        demanded = self.rooms.demand.of(workload) if self.rooms.demand is not None else None
+        data = demanded.health if demanded is not None else HEALTHY
+        return Scene(policy, data, self.cache.world(workload, self.rooms.clock.now()))
+
+    def asked(self, workload: Workload) -> Asked:
+        """What the numbers ask for."""
+        share = self.rooms.settings.floor_cap
+        demanded = self.rooms.demand.of(workload) if self.rooms.demand is not None else None
+        if demanded is None:
+            return Asked(share=share)
+        return Asked(demanded.floor, "" if demanded.health.healthy else str(demanded.health), share)
+
+    def course(self, floor: Floor, scene: Scene) -> Course:
+        """What the watches say is to be done. They only notice: whatever changes anything reads live first."""
+        return course(floor, scene.policy, self.cache.autoscalers(floor.workload), self.asked(floor.workload))
+
+    async def carry_out(self, todo: Course, floor: Floor, scene: Scene) -> Floor:
+        """One course, after a live look where it is more than a word."""
+        if isinstance(todo, Rest | Would):
+            return await self.act(todo, floor, scene, None)
+        if floor.resting_until is not None and self.rooms.clock.now() < floor.resting_until:
+            told = f"the last write failed; not again before {floor.resting_until:%H:%M} UTC"
+            return self.say(floor, Said(floor.held is not None, "NotApplied", told, _number(floor)))
+        found = await self.live(floor)
+        match found:
+            case World():
+                todo = course(floor, scene.policy, [found.object], self.asked(floor.workload))
+                return await self.act(todo, floor, scene, found)
+            case Gone() if isinstance(todo, Forget):
+                return await self.act(todo, floor, scene, None)
+            case _:
+                return floor
+
+    async def act(self, todo: Course, floor: Floor, scene: Scene, world: World | None) -> Floor:
+        """Say, or do, what stands."""
+        match todo:
+            case Rest():
+                return self.say(floor, Said(todo.holds, todo.reason, todo.message, _number(floor)))
+            case Would():
+                floor = await self.would(floor, scene, todo)
+                return self.say(floor, Said(False, "Observe", f"would hold {todo.replicas}", would=todo.replicas))
+            case Forget():
+                over = FloorReleased(self.rooms.clock.now(), floor.workload, todo.code, todo.reason)
+                floor = await self.holder.record(floor, over)
+                return self.say(floor, Said(False, todo.code, todo.reason))
+            case _ if world is None:
+                return floor
+            case Adopt():
+                return self.say(
+                    await self.found(floor, world), Said(True, "Held", "found held", least_of(world.object))
+                )
+            case End():
+                now = self.rooms.clock.now()
+                told = notice(floor, f"Floor{todo.code}", f"taken back by {todo.by}", warning=True)
+                floor = await self.holder.record(floor, ended(floor, now, scene.policy, todo.code, todo.by), told=told)
+                return self.say(floor, Said(False, todo.code, f"taken back by {todo.by}"))
+            case GiveBack():
+                floor = floor if floor.number else await self.found(floor, world)
+                floor = await self.holder.release(floor, todo.code, todo.reason, scene)
+                return self.say(floor, self.given_back(floor, todo))
+            case Move():
+                return await self.move(todo, floor, scene, world)
+            case _:
+                assert_never(todo)
+
+    async def live(self, floor: Floor) -> World | Gone | Unreadable:
+        """The autoscaler as it is now. One that scales something else by now is gone for us."""
+        known = self.cache.autoscalers(floor.workload)
+        target = address(known[0]) if known else floor.autoscaler
+        if target is None:
+            return Gone("no autoscaler is known")
+        world = await self.rooms.cluster.read(target)
+        if isinstance(world, World) and not scaled_by(world.object, floor.workload):
+            return Gone(f"{target.key} scales something else")
+        return world
+
+    async def move(self, todo: Move, floor: Floor, scene: Scene, world: World) -> Floor:
+        """Propose the number, ask the gate, and hold it when the gate says so."""
+        parameters = FloorParameters(
+            min_replicas=todo.replicas,
+            for_whom=scene.policy.name,
+            force=todo.takes,
+            share=self.rooms.settings.floor_cap,
+        )
+        plan = REMEDY.plan(world.workload, world, parameters, self.rooms.clock.now())
+        if isinstance(plan, Refusal):
+            return self.say(floor, Said(floor.held is not None, "Refused", plan.message, _number(floor)))
+        if floor.proposal is None or floor.proposal.plan is None or floor.proposal.plan.digest != plan.digest:
+            floor = await self.holder.record(floor, self.proposed(todo, floor.workload, scene, plan))
+        proposal = proposal_of(floor.proposal, scene.policy)
+        if proposal is None:
+            return floor
+        decision = await self.holder.decide_again(proposal, world, scene)
+        floor = await self.decided(floor, decision, plan, scene)
+        if isinstance(decision, Auto):
+            floor = await self.holder.hold(floor, scene)
+        return self.say(floor, self.moved(floor, todo))
+
+    def proposed(self, todo: Move | Would, workload: Workload, scene: Scene, plan: Plan | None) -> FloorProposed:
+        """The event of a number, with where it comes from."""
+        wanted, scaler = self.asked(workload).floor, self.cache.autoscalers(workload)[0]
+        event = FloorProposed(
+            self.rooms.clock.now(),
+            workload,
+            plan.workload if plan is not None else address(scaler),
+            scene.policy.name,
+            todo.replicas,
+            todo.was,
+            isinstance(todo, Move) and todo.takes,
+            plan=plan,
+        )
+        if not isinstance(wanted, Wanted):
+            return event
+        return replace(event, peak=wanted.peak, per_pod=wanted.per_pod, until=wanted.until, reasons=wanted.reasons)
+
+    async def decided(self, floor: Floor, decision: Decision, plan: Plan, scene: Scene) -> Floor:
+        """Record the gate's answer when it says something new; whoever does not get the field is told."""
+        codes = tuple(reason.code for reason in decision.reasons)
+        before = floor.decision
+        same = before is not None and (before.digest, before.route) == (plan.digest, decision.route)
+        if same and before is not None and tuple(reason.code for reason in before.reasons) == codes:
+            return floor
+        now = self.rooms.clock.now()
+        event = Decided(now, plan.digest, decision.route, decision.reasons, scene.policy.name)
+        told = None if isinstance(decision, Auto) else notice(floor, "FloorWaits", why(event), warning=True)
+        return await self.holder.record(floor, event, told=told)
+
+    async def would(self, floor: Floor, scene: Scene, todo: Would) -> Floor:
+        """Say in the log what would be held, when that is another number than before."""
+        before = floor.proposal
+        if before is not None and before.plan is None and (before.replicas, before.was) == (todo.replicas, todo.was):
+            return floor
+        if before is None and todo.replicas <= todo.was:
+            return floor
+        return await self.holder.record(floor, self.proposed(todo, floor.workload, scene, None))
+
+    async def found(self, floor: Floor, world: World) -> Floor:
+        """A floor of ours that the log does not know: from now on it does."""
+        mark, now, obj = mark_of(world.object), self.rooms.clock.now(), world.object
+        was, whom = (mark.was, mark.for_whom) if mark is not None else (least_of(obj), "")
+        owner = mark.owner if mark is not None else ", ".join(foreign_owners(obj))
+        held = FloorHeld(now, floor.workload, world.workload, world.uid, whom, least_of(obj), was, owner, found=True)
+        return await self.holder.record(floor, held)
+
+    def moved(self, floor: Floor, todo: Move) -> Said:
+        """What became of a number."""
+        holds = floor.held is not None
+        if floor.intent is not None:
+            return Said(holds, "Writing", f"{todo.replicas} is being written", _number(floor))
+        if floor.ended is not None:
+            return Said(False, floor.ended.code, f"taken back by {floor.ended.by}")
+        decision = floor.decision
+        if holds and decision is None:
+            return Said(True, "Held", f"{_number(floor)} held", _number(floor))
+        if decision is None:
+            return Said(holds, "NotApplied", f"{todo.replicas} could not be written", _number(floor))
+        return Said(
+            holds, "Held" if holds else reason_of(decision), f"{todo.replicas} waits: {why(decision)}", _number(floor)
+        )
+
+    def given_back(self, floor: Floor, todo: GiveBack) -> Said:
+        """What became of a release."""
+        if floor.held is not None or floor.intent is not None:
+            return Said(floor.held is not None, "Releasing", f"to be given back: {todo.reason}", _number(floor))
+        if floor.ended is not None:
+            return Said(False, floor.ended.code, f"taken back by {floor.ended.by}: left alone until the policy changes")
+        return Said(False, "Released", todo.reason)
+
+    def say(self, floor: Floor, said: Said) -> Floor:
+        """Keep for the statuses what was found."""
+        self.said[floor.workload] = said
+        return floor
+
+
+REASONS = {
+    "budget": "BudgetSpent",
+    "unread-budget": "BudgetSpent",
+    "paused": "Paused",
+    "frozen": "Frozen",
+    "not-permitted": "NotPermitted",
+    "data-unhealthy": "DataUnhealthy",
+    "observer-suspect": "ObserverSuspect",
+    "store-not-adopted": "StoreNotAdopted",
+    "managed-in-git": "ManagedInGit",
+    "ignored": "Ignored",
+    "protected": "Protected",
+    "observe": "Observe",
+}
+"""The gate's codes as words for the condition; another one is `Blocked`."""
+
+
+def deciding(decision: Decided) -> tuple[str, str]:
+    """Code and message of the first reason that demands this route."""
+    found = next((reason for reason in decision.reasons if reason.route is decision.route), None)
+    return (found.code, found.message) if found is not None else ("", "")
+
+
+def reason_of(decision: Decided) -> str:
+    """The condition's reason for a decision against acting."""
+    return REASONS.get(deciding(decision)[0], "Blocked")
+
+
+def why(decision: Decided) -> str:
+    """Every reason that demands the route, in words."""
+    return "; ".join(reason.message for reason in decision.reasons if reason.route is decision.route)
+
+
+def _number(floor: Floor) -> int | None:
+    return floor.held.replicas if floor.held is not None else None
