@@ -85,7 +85,6 @@ WATCHED = (
     REMEDIATION,
     PLANNED_EVENT,
 )
-FOLLOW = timedelta(seconds=1)
 SCALING = timedelta(seconds=15)
 """How often floors are looked at, at least: as often as the autoscaler looks."""
 PATIENCE = 0.6
@@ -191,13 +190,14 @@ class Program:
             self.parts.leases, terms, self.leadership.annotations, lead=self._lead, lost=self._lost
         )
         self.election.start()
-        clock, round_ = self.parts.clock, timedelta(seconds=self.settings.round_seconds)
-        clock.every("answers", FOLLOW, self._answers)
+        clock, settings = self.parts.clock, self.settings
+        round_, follow = settings.duration(settings.round_seconds), settings.duration(settings.follow_seconds)
+        clock.every("answers", follow, self._answers)
         clock.every("round", round_, self._leading(self._round))
         if self.demand is not None:
             demand = timedelta(seconds=self.settings.demand_seconds)
             clock.every("demand", demand, self._leading(self._demand_round))
-        clock.every("publish", FOLLOW, self._leading(self.publisher.deliver))
+        clock.every("publish", follow, self._leading(self.publisher.deliver))
         clock.every("scaling", min(round_, SCALING), self._leading(self._scale))
         clock.every("statuses", round_, self._leading(self.statuses.round))
         clock.every("report", weekly.OFTEN, self._leading(self.publisher.weekly.round))

@@ -168,6 +168,9 @@ class Settings(BaseSettings):
     lease_seconds: Seconds = Field(default=15.0, description="A leader silent this long may be replaced.")
     renew_seconds: Seconds = Field(default=5.0, description="How often the leader renews.")
 
+    follow_seconds: Seconds = Field(
+        default=1.0, description="How often the log is read on, and what it has to tell is told."
+    )
     round_seconds: Seconds = Field(
         default=15.0, description="How often metrics are asked and every workload looked at."
     )

@@ -42,4 +42,5 @@ def lab_settings(folder: Path, namespaces: list[str], public_url: str = "") -> S
         lease_seconds=60.0,
         renew_seconds=20.0,
         workers=0,
+        follow_seconds=5.0,
     )
