@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, assert_never
 
 SYNC_SECONDS = 15.0
@@ -160,7 +160,7 @@ class Answer:
 def look(rule: Rule, current: int, metrics: Sequence[Metric], history: History, now: float) -> Answer:
     """One look of the controller at a workload whose scale says `current` replicas (`reconcileAutoscaler`)."""
     if not history.recommendations:
-        history = replace(history, recommendations=((current, now),))
+        history = History(((current, now),), history.ups, history.downs)
     if current == 0 and rule.minimum != 0:
         return Answer(0, None, history)
     if current > rule.maximum:
@@ -170,17 +170,16 @@ def look(rule: Rule, current: int, metrics: Sequence[Metric], history: History, 
     recommended = recommendation(rule, current, metrics)
     if recommended is None:
         return Answer(current, None, history)
-    if rule.behavior is None:
+    behavior, longest = rule.behavior, rule.window
+    if behavior is None:
         held = _stabilised(rule, recommended, history, now)
         desired = _converted(rule, current, held)
     else:
-        held = _stabilised_by(rule.behavior, current, recommended, history, now)
-        desired = _limited(rule, rule.behavior, current, held, history, now)
-    longest = rule.window
-    if rule.behavior is not None:
-        longest = max(longest, rule.behavior.up.window, rule.behavior.down.window)
-    history = replace(history, recommendations=_noted(history.recommendations, recommended, now, longest))
-    return _scaled(rule, current, desired, recommended, history, now)
+        held = _stabilised_by(behavior, current, recommended, history, now)
+        desired = _limited(rule, behavior, current, held, history, now)
+        longest = max(longest, behavior.up.window, behavior.down.window)
+    noted = _noted(history.recommendations, recommended, now - longest, now)
+    return _scaled(rule, current, desired, recommended, History(noted, history.ups, history.downs), now)
 
 
 def recommendation(rule: Rule, current: int, metrics: Sequence[Metric]) -> int | None:
@@ -288,8 +287,13 @@ def _converted(rule: Rule, current: int, wanted: int) -> int:
 
 def _stabilised_by(behavior: Behavior, current: int, recommended: int, history: History, now: float) -> int:
     """Up no further than the least of the up window, down no further than the greatest of the down window."""
-    up = min([recommended, *(n for n, at in history.recommendations if at > now - behavior.up.window)])
-    down = max([recommended, *(n for n, at in history.recommendations if at > now - behavior.down.window)])
+    up = down = recommended
+    rising, falling = now - behavior.up.window, now - behavior.down.window
+    for value, at in history.recommendations:
+        if at > rising and value < up:
+            up = value
+        if at > falling and value > down:
+            down = value
     return min(max(current, up), down)
 
 
@@ -331,22 +335,23 @@ def _changed(changes: Iterable[Change], policy: Policy, now: float) -> int:
 
 
 def _noted(
-    recommendations: tuple[tuple[int, float], ...], recommended: int, now: float, longest: float
+    recommendations: tuple[tuple[int, float], ...], recommended: int, since: float, now: float
 ) -> tuple[tuple[int, float], ...]:
-    kept = (one for one in recommendations if one[0] != recommended and one[1] >= now - longest)
+    kept = [one for one in recommendations if one[0] != recommended and one[1] >= since]
     return (*kept, (recommended, now))
 
 
 def _scaled(rule: Rule, current: int, desired: int, recommended: int | None, history: History, now: float) -> Answer:
     """The answer, with the change noted where policies will ask for it (`storeScaleEvent`)."""
-    if rule.behavior is not None and desired != current:
-        if desired > current:
-            ups = (*_recent(history.ups, rule.behavior.up, now), Change(now, desired - current))
-            history = replace(history, ups=ups)
-        else:
-            downs = (*_recent(history.downs, rule.behavior.down, now), Change(now, current - desired))
-            history = replace(history, downs=downs)
-    return Answer(desired, recommended, history)
+    behavior = rule.behavior
+    if behavior is None or desired == current:
+        return Answer(desired, recommended, history)
+    ups, downs = history.ups, history.downs
+    if desired > current:
+        ups = (*_recent(ups, behavior.up, now), Change(now, desired - current))
+    else:
+        downs = (*_recent(downs, behavior.down, now), Change(now, current - desired))
+    return Answer(desired, recommended, History(history.recommendations, ups, downs))
 
 
 def _recent(changes: Iterable[Change], rules: Rules, now: float) -> tuple[Change, ...]:

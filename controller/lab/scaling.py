@@ -27,12 +27,12 @@ from controller.lab.autoscaler import (
     look,
 )
 from controller.lab.fleet import CPU_SAMPLES, Phase
-from controller.lab.flow import summed
 from controller.lab.latency import Floats
 from controller.lab.state import Autoscaler, State
 from controller.lab.values import cores
 
 _SCRAPE, _SAMPLE_WINDOW = 15.0, 30.0
+_NOBODY = Group()
 
 
 def sample_cpu(state: State) -> None:
@@ -40,7 +40,8 @@ def sample_cpu(state: State) -> None:
     fleet = state.fleet
     n = fleet.size
     fleet.cpu_seen[1:] = fleet.cpu_seen[:-1].copy()
-    running = np.isin(fleet.phase[:n], (Phase.STARTING, Phase.READY, Phase.UNREADY))
+    phase = fleet.phase[:n]
+    running = (phase == Phase.READY) | (phase == Phase.STARTING) | (phase == Phase.UNREADY)
     fleet.cpu_seen[0, :n] = np.where(running, fleet.cpu[:n], np.nan)
 
 
@@ -90,37 +91,30 @@ def _groups(state: State) -> list[Groups]:
     n = fleet.size
     phase, service = fleet.phase[:n], fleet.service[:n]
     present = (phase != Phase.EMPTY) & (phase != Phase.TERMINATING)
-    pending = present & ((phase == Phase.PENDING) | (phase == Phase.PULLING))
-    newest = fleet.cpu_seen[1, :n]
-    oldest = np.full(n, np.nan)
-    span = np.full(n, np.nan)
-    for age in range(CPU_SAMPLES - 1, 1, -1):
-        seen = np.isnan(oldest) & ~np.isnan(fleet.cpu_seen[age, :n])
-        oldest = np.where(seen, fleet.cpu_seen[age, :n], oldest)
-        span = np.where(seen, (age - 1) * _SCRAPE, span)
-    used = (newest - oldest) / span
-    missing = present & ~pending & np.isnan(used)
-    young = fleet.born[:n] + CPU_INITIALIZATION > now
-    ready, changed = phase == Phase.READY, fleet.changed[:n]
+    pending = (phase == Phase.PENDING) | (phase == Phase.PULLING)
+    seen = fleet.cpu_seen[:, :n]
+    known = ~np.isnan(seen[2:])
+    oldest = CPU_SAMPLES - 1 - np.argmax(known[::-1], axis=0)
+    used = (seen[1] - seen[oldest, np.arange(n)]) / ((oldest - 1) * _SCRAPE)
+    sampled = ~np.isnan(used)
+    ready, changed, born = phase == Phase.READY, fleet.changed[:n], fleet.born[:n]
     early = ~ready | (now - _SCRAPE < changed + _SAMPLE_WINDOW)
-    never = ~ready & (fleet.born[:n] + INITIAL_READINESS_DELAY > changed)
-    starting = present & ~pending & ~missing & np.where(young, early, never)
-    counted = present & ~pending & ~missing & ~starting
+    never = ~ready & (born + INITIAL_READINESS_DELAY > changed)
+    starting = np.where(born + CPU_INITIALIZATION > now, early, never)
+    sort = np.where(pending | (sampled & starting), 1, np.where(sampled, 0, 2))
+    place = np.where(present, service * 3 + sort, 3 * count)
     request = np.rint(fleet.cpu_request[:n] * 1000)
-    usage = np.rint(np.where(counted, used, 0.0) * 1000)
-    unready = pending | starting
-    sums = [
-        [summed(service, weight * mask, count) for weight in (np.ones(n), request)]
-        for mask in (counted, unready, missing)
-    ]
-    total = summed(service, usage, count)
+    usage = np.rint(np.where(sampled & (sort == 0), used, 0.0) * 1000)
+    counts = np.bincount(place, minlength=3 * count + 1).tolist()
+    requests = np.bincount(place, request, 3 * count + 1).tolist()
+    usages = np.bincount(place, usage, 3 * count + 1).tolist()
     return [
         Groups(
-            Group(int(sums[0][0][i]), int(sums[0][1][i]), int(total[i])),
-            Group(int(sums[1][0][i]), int(sums[1][1][i])),
-            Group(int(sums[2][0][i]), int(sums[2][1][i])),
+            Group(counts[i], int(requests[i]), int(usages[i])),
+            Group(counts[i + 1], int(requests[i + 1])) if counts[i + 1] else _NOBODY,
+            Group(counts[i + 2], int(requests[i + 2])) if counts[i + 2] else _NOBODY,
         )
-        for i in range(count)
+        for i in range(0, 3 * count, 3)
     ]
 
 
