@@ -1,13 +1,14 @@
 """The usual day × how this day differs: a seasonal profile, a level on top, and weights learnt from the past.
 
-The profile of a moment is the median of the same moment on the seven days before, averaged with the same moment one
-and two weeks before where there are such (medians: one bad day leaves no trace). It looks back a day at least, so that
-every past moment can be asked what it would have forecast, without ever having seen what came later.
+The profile of a moment is the median of the same moment on the seven days before. What the weekday adds is the median,
+over two hours, of what load did above or below its profile a week ago. Medians: one bad hour leaves no trace, neither
+the next day nor a week later. Both look back a day at least, so that every past moment can be asked what it would have
+forecast, without ever having seen what came later.
 
 The level is an exponential mean of what load did above or below its profile. How much of the profile's coming change,
-of the present level and of the day's level carry over to h steps ahead is learnt by least squares for each h (ridge
-regression towards "all of it"; Hoerl, Kennard 1970), from moments before those whose errors make the band. A service
-without a rhythm learns that its profile says nothing.
+of the weekday's, of the present level and of the day's level carries over to h steps ahead is learnt by least squares
+for each h (ridge regression towards a usual answer; Hoerl, Kennard 1970), from moments before those whose errors make
+the band. A service without a rhythm learns that its profile says nothing.
 """
 
 from __future__ import annotations
@@ -31,15 +32,15 @@ DAY = timedelta(days=1)
 class Profile:
     """The forecaster and its constants.
 
-    `days` and `weeks` are how many of each the profile looks back, `smoothing` how many neighbours on each side it is
-    averaged with; half-lives are in grid points; at most `judged_days` of errors count; `known` is the share of the
-    last day that must not be missing; `ridge` is the weight of "all of it" against what was learnt, as a share of the
-    moments learnt from.
+    `days` is how many the profile looks back, `smoothing` how many neighbours on each side it is averaged with,
+    `weekday` how many on each side a weekday's median goes over; half-lives are in grid points (`fast`) and days
+    (`slow_share`); at most `judged_days` of errors count; `known` is the share of the last day that must not be
+    missing; `ridge` is the weight of the usual answer against what was learnt, as a share of the moments learnt from.
     """
 
     days: int = 7
-    weeks: int = 2
     smoothing: int = 2
+    weekday: int = 12
     fast: float = 1.5
     slow_share: float = 0.5
     judged_days: float = 7.0
@@ -73,26 +74,26 @@ class Profile:
     def _centres(self, logs: Floats, day: int, steps: int, judged_from: int) -> Floats:
         """What would have been said at each moment for each step ahead; shape (steps, n)."""
         n = len(logs)
-        profile = self._profile(logs, day, n + steps)
+        lags = [day * d for d in range(1, self.days + 1)]
+        profile = smoothed(median_of(logs, lags, n + steps), self.smoothing)
         above = logs - profile[:n]
-        fast, slow = ewma(above, self.fast), ewma(above, self.slow_share * day)
-        usual, now = ewma(np.where(np.isfinite(logs), profile[:n], np.nan), self.fast), ewma(logs, self.fast)
+        around = [7 * day + k for k in range(-self.weekday, self.weekday + 1)]
+        week = np.nan_to_num(median_of(above, around, n + steps))
+        there = np.isfinite(logs)
+        now, fast, slow = ewma(logs, self.fast), ewma(above, self.fast), ewma(above, self.slow_share * day)
+        usual, usual_week = (ewma(np.where(there, line[:n], np.nan), self.fast) for line in (profile, week))
         future = ahead(logs, steps)
         centres = np.full((steps, n), np.nan)
         for h in range(1, steps + 1):
-            features = np.stack([profile[h : h + n] - usual, -(fast - slow), -slow])
+            features = np.stack([profile[h : h + n] - usual, week[h : h + n] - usual_week, slow - fast, -slow])
             told = future[h - 1] - now
             learnt = slice(day, max(day, judged_from - h))
-            weights = carried(features[:, learnt], told[learnt], self.ridge)
-            centres[h - 1] = now + weights @ features
+            centres[h - 1] = now + carried(features[:, learnt], told[learnt], self.ridge) @ features
         return centres
 
-    def _profile(self, logs: Floats, day: int, length: int) -> Floats:
-        """The usual value at each moment up to `length`, from moments at least a day before."""
-        daily = smoothed(median_of(logs, [day * d for d in range(1, self.days + 1)], length), self.smoothing)
-        weekly = smoothed(median_of(logs, [7 * day * w for w in range(1, self.weeks + 1)], length), self.smoothing)
-        both = np.isfinite(daily) & np.isfinite(weekly)
-        return np.where(both, 0.5 * (daily + weekly), daily)
+
+USUAL = np.array([1.0, 0.5, 0.0, 0.0])
+"""What carries over unless the past says otherwise: the profile's change, half of the weekday's, and the level."""
 
 
 def trimmed(values: Floats) -> Floats:
@@ -126,14 +127,14 @@ def smoothed(values: Floats, neighbours: int) -> Floats:
 
 
 def carried(features: Floats, told: Floats, ridge: float) -> Floats:
-    """How much of each feature carries over, 0–1: ridge regression of `told` (n,) on `features` (3, n) towards "the
-    profile's change and the level stay" (1, 0, 0).
+    """How much of each feature carries over, 0–1: ridge regression of `told` (n,) on `features` (4, n) towards `USUAL`.
+
+    What is missing is left out.
     """
-    prior = np.array([1.0, 0.0, 0.0])
     usable = np.isfinite(told) & np.isfinite(features).all(axis=0)
     if not usable.any():
-        return prior
+        return USUAL
     x, y = features[:, usable], told[usable]
-    strength = ridge * x.shape[1] * max(float(np.var(y)), 1e-12) * np.eye(len(prior)) + 1e-12 * np.eye(len(prior))
-    weights = np.linalg.solve(x @ x.T + strength, x @ y + strength @ prior)
+    strength = (ridge * x.shape[1] * float(np.var(y)) + 1e-12) * np.eye(len(USUAL))
+    weights = np.linalg.solve(x @ x.T + strength, x @ y + strength @ USUAL)
     return np.asarray(np.clip(weights, 0.0, 1.0))
