@@ -181,7 +181,9 @@ def used(metric: Object, reading: Object, replicas: int) -> float | None:
 
 def number(value: object) -> float | None:
     """A finite number, else None."""
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) else None
 
 
 def quantity(value: object) -> float | None:
