@@ -116,11 +116,12 @@ class DiskFilling(Timed):
 
 
 class RetryStorm(Timed):
-    """Callers repeat each failed request; a surge for a while sets it off."""
+    """Callers wait for `patience` and repeat each failed request; a surge for a while sets it off."""
 
     kind: Literal["retry-storm"]
     service: Text
     retries: Annotated[int, Field(ge=1, le=10)] = 3
+    patience: Seconds = 2.0
     surge: Positive = 2.0
     surge_for: Seconds = Field(default=120.0, alias="surgeFor")
 

@@ -4,7 +4,7 @@ A fluid queue per pod, `Q ← max(0, Q + λdt − μdt)`, at most `timeout` of w
 Requests are conserved: what arrived was answered, failed, or waits. Callers pass load down the graph within the tick;
 failures and latency come up the graph within the tick. A slow dependency holds workers, so it costs its callers
 capacity. Below saturation requests wait for chance alone (Sakasegawa's approximation of M/M/c). Retries follow the
-failures of the tick before.
+failures of the tick before; a caller out of patience has gone when its request is served, which is work for nothing.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class Ground:
     """What the faults and the nodes make of the tick; one entry per service, or per node."""
 
     retries: Floats
+    patience: Floats
     failing: Floats
     delay: Floats
     leak: Floats
@@ -106,6 +107,7 @@ class Flow:
         full = (ground.disk[service] > 0.0) & (fleet.disk[:n] >= ground.disk_room[service])
         healthy = (1.0 - fleet.errors[:n]) * (1.0 - ground.failing[service])
         healthy = healthy * np.where(full, 1.0 - ground.disk_failing[service], 1.0)
+        healthy = np.where(wait > ground.patience[service], 0.0, healthy)
         unanswered = late + np.where(dead, each * dt, 0.0)
         by_service = summed(service, served, count)
         nowhere = np.where(endpoints > 0, 0.0, arriving * dt)
@@ -113,7 +115,7 @@ class Flow:
         fine = summed(service, served * healthy, count)
         slow = summed(service, served * (wait + fleet.service_time[:n]), count)
         down = self._propagate(ground, by_service, fine, lost, slow)
-        failed = np.minimum(served, drawing.poisson(served * (1.0 - healthy * (1.0 - down)[service]))) + late
+        failed = _drawn(served, 1.0 - healthy * (1.0 - down)[service], drawing) + late
 
         fleet.requests[:n] += served + late
         fleet.failed[:n] += failed
@@ -199,6 +201,12 @@ class Flow:
 def summed(places: np.ndarray, weights: np.ndarray, count: int) -> Floats:
     """The sum of the weights at each place, as floats."""
     return np.bincount(places, weights, count).astype(np.float64, copy=False)
+
+
+def _drawn(served: Floats, share: Floats, drawing: np.random.Generator) -> Floats:
+    """How many of them fail, by chance: the rarer of failures and successes is drawn."""
+    rare = np.minimum(served, drawing.poisson(served * np.minimum(share, np.maximum(1.0 - share, 0.0))))
+    return np.where(share > 0.5, served - rare, rare)
 
 
 def _waits(queue: Floats, served: Floats, rate: Floats, held: Floats, dt: float) -> Floats:

@@ -58,6 +58,7 @@ class Trouble:
         services = state.scenario.services
         ground = Ground(
             retries=np.array([float(service.retries) for service in services]),
+            patience=np.full(count, np.inf),
             failing=np.zeros(count),
             delay=np.zeros(count),
             leak=np.zeros(count),
@@ -96,6 +97,7 @@ class Trouble:
             case kinds.RetryStorm():
                 place = self._names.index(fault.service)
                 ground.retries[place] = max(ground.retries[place], float(fault.retries))
+                ground.patience[place] = min(ground.patience[place], fault.patience)
                 if self._state.t < fault.at + fault.surge_for:
                     self.factors[place] *= fault.surge
             case kinds.Burst():
