@@ -52,6 +52,16 @@ def connection(settings: Settings) -> Connection:
     return Connection(kubeconfig=settings.kubeconfig, context=settings.context or None)
 
 
+async def own_token(settings: Settings) -> str:
+    """The bearer token that the API server is shown here, empty where there is none (a certificate). Raises
+    BadSettings.
+    """
+    from controller.adapters.kubernetes.config import configuration
+
+    made = await configuration(connection(settings))
+    return str(made.api_key.get("BearerToken", "")).removeprefix("Bearer ").strip()
+
+
 def prometheus(settings: Settings) -> PrometheusConnection:
     """How to reach Prometheus, and what an answer must be to be trusted. Raises BadSettings."""
     from controller.adapters.prometheus.connection import Connection as PrometheusConnection

@@ -63,6 +63,10 @@ class NotifyUnavailable(Retriable):
     """The pager did not take the notice."""
 
 
+class ProgramUnavailable(Retriable):
+    """The running program did not answer a command."""
+
+
 class BadQuery(Terminal):
     """Prometheus calls the query wrong."""
 

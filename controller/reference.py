@@ -43,8 +43,9 @@ COMMANDS = """\
 Exit codes: {codes}. Where a command takes `--output text|json|markdown`, text is for people and JSON for programs.
 Commands that change something show what they will do and ask; `--yes` skips the question. `NO_COLOR` is obeyed.
 
-Reading commands (`status`, `incidents`, `explain`, `plan`, `audit verify`) read the log, so they run where it is:
-`kubectl -n trimtab exec deploy/trimtab -- trimtab explain INC-1`. Answering ones (`approve`, `reject`, `undo`,
+Reading commands (`incidents`, `explain`, `plan`, `report`, `audit verify`) read the log, so they run where it is:
+`kubectl -n trimtab exec deploy/trimtab -- trimtab explain INC-1`. `status` asks the running program, there or wherever
+its page can be reached. Answering ones (`approve`, `reject`, `undo`,
 `pause`, `resume`) run anywhere, with your own kubeconfig, and count as you."""
 
 SETTINGS = """\

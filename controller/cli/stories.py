@@ -1,4 +1,4 @@
-"""Reading: status, incidents, one incident told, its plan, its export. All from the store, beside the program."""
+"""Reading: incidents, one incident told, its plan, its export. All from the store, beside the program."""
 
 from __future__ import annotations
 
@@ -156,15 +156,14 @@ async def export(screen: Screen, settings: Settings, incident: str, form: Export
     return Exit.OK
 
 
-async def status(screen: Screen, settings: Settings, now: datetime) -> Exit:
-    """What is open, what waits for an answer, who leads."""
+async def from_log(screen: Screen, store: Store, now: datetime) -> None:
+    """What is open, what waits for an answer, who leads: as far as the log says."""
     history = History()
-    async with Reading(settings, "status") as store:
-        identity = await store.identity()
-        while page := await store.follow(history.sequence):
-            for item in page:
-                history.add(item.sequence, item.stream, item.event)
-        notes = [item for item in await store.read("program") if isinstance(item.event, Noted)]
+    identity = await store.identity()
+    while page := await store.follow(history.sequence):
+        for item in page:
+            history.add(item.sequence, item.stream, item.event)
+    notes = [item for item in await store.read("program") if isinstance(item.event, Noted)]
     stories = [story(enumerate(events, start=1)) for events in history.streams.values()]
     found = [told for told in stories if told is not None and told.incident.closed is None]
     questions = [told for told in found if told.incident.question is not None and told.incident.question.open]
@@ -183,7 +182,7 @@ async def status(screen: Screen, settings: Settings, now: datetime) -> Exit:
                 "store": {"id": identity.id, "events": identity.sequence, "epoch": identity.epoch},
             }
         )
-        return Exit.OK
+        return
     lines = (
         ("leader", standing),
         (
@@ -204,7 +203,6 @@ async def status(screen: Screen, settings: Settings, now: datetime) -> Exit:
     if screen.format is Format.TEXT:
         first = (questions or found)[0].id if found else ""
         screen.text(f"\nnext: {f'trimtab explain {first}' if first else 'trimtab doctor'}")
-    return Exit.OK
 
 
 def summary_json(told: Story) -> dict[str, Any]:

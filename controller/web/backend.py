@@ -84,9 +84,10 @@ class Service:
 
     @property
     def modes(self) -> str:
-        """The modes of all three loops, or the one that they share."""
-        modes = (self.scaling, self.canary, self.mode)
-        return modes[0] if len(set(modes)) == 1 else "/".join(modes)
+        """What the loops may do beyond observing, in the order scaling, rollouts, incidents; `Observe` when nothing."""
+        loops = (("scaling", self.scaling), ("rollouts", self.canary), ("incidents", self.mode))
+        beyond = [f"{loop} Off" if mode == "Off" else mode for loop, mode in loops if mode != "Observe"]
+        return ", ".join(beyond) or "Observe"
 
 
 @dataclass(frozen=True, slots=True)

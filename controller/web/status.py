@@ -74,7 +74,7 @@ class ServiceOut(BaseModel):
     scaling: str
     canary: str
     incidents: str
-    modes: str = Field(description="All three, or the one they share.")
+    modes: str = Field(description="What is not Observe among them, as people read it.")
     ready: int | None
     desired: int | None
     data: DataOut

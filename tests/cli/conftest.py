@@ -37,6 +37,7 @@ def trimtab(tmp_path: Path) -> Trimtab:
             "TRIMTAB_DATABASE_URL": f"sqlite:///{tmp_path}/trimtab.db",
             "TRIMTAB_SECRETS": str(tmp_path / "secrets"),
             "KUBECONFIG": str(tmp_path / "no-kubeconfig"),
+            "TRIMTAB_HTTP_PORT": "1",
         },
         tmp_path,
     )

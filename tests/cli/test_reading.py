@@ -56,7 +56,7 @@ def test_markdown_and_json_tell_the_same_story(told: Trimtab) -> None:
     assert [row["text"] for row in found["rows"]] == [row.text for row in expected.rows]
 
 
-@pytest.mark.parametrize("command", ["explain 2", "incidents --all", "status", "explain 3"])
+@pytest.mark.parametrize("command", ["explain 2", "incidents --all", "explain 3"])
 def test_sixty_columns_are_enough(told: Trimtab, command: str) -> None:
     answer = told(*command.split(), COLUMNS="60")
 
@@ -64,9 +64,7 @@ def test_sixty_columns_are_enough(told: Trimtab, command: str) -> None:
     assert max(len(line) for line in answer.out.splitlines()) <= 60
 
 
-@pytest.mark.parametrize(
-    "command", ["explain 3", "plan 3", "incidents --all", "status", "incidents export 3 --as markdown"]
-)
+@pytest.mark.parametrize("command", ["explain 3", "plan 3", "incidents --all", "incidents export 3 --as markdown"])
 def test_nothing_foreign_steers_the_terminal(told: Trimtab, command: str) -> None:
     answer = told(*command.split())
 
@@ -90,28 +88,18 @@ def test_incidents_that_are_over_are_listed_on_demand(told: Trimtab) -> None:
     assert len(told("incidents", "--all", "--limit", "1", "-o", "json").json["incidents"]) == 1
 
 
-def test_status_counts_what_waits_for_an_answer(told: Trimtab) -> None:
-    found = told("status", "-o", "json").json
-
-    assert "INC-2" in found["questions"]
-    assert found["incidents"] == 4
-    assert {one["id"] for one in found["open"]} == {"INC-1", "INC-2", "INC-3"}
-    assert "next: trimtab explain INC-" in told("status").out
-
-
 def test_an_empty_log_is_told_as_empty(trimtab: Trimtab) -> None:
     stored(trimtab.folder)
 
     assert trimtab("incidents").out.startswith("no open incident")
-    assert trimtab("status").code is Exit.OK
     assert trimtab("audit", "verify").code is Exit.OK
 
 
 def test_without_a_log_the_place_where_it_is_is_named(trimtab: Trimtab) -> None:
-    answer = trimtab("status", TRIMTAB_NAMESPACE="ops")
+    answer = trimtab("incidents", TRIMTAB_NAMESPACE="ops")
 
     assert answer.code is Exit.FAILED
-    assert "kubectl -n ops exec deploy/trimtab -- trimtab status" in answer.err
+    assert "kubectl -n ops exec deploy/trimtab -- trimtab incidents" in answer.err
 
 
 def test_reading_needs_no_lock_and_writes_nothing(told: Trimtab) -> None:

@@ -137,7 +137,9 @@ def test_no_secret_reaches_the_output_of_doctor(trimtab: Trimtab, planted: Path,
     assert clean(answer.err)
 
 
-@pytest.mark.parametrize("command", ["explain 1", "explain 1 -o json", "explain 1 -o markdown", "plan 1", "status"])
+@pytest.mark.parametrize(
+    "command", ["explain 1", "explain 1 -o json", "explain 1 -o markdown", "plan 1", "report --days 366"]
+)
 def test_a_secret_that_got_into_the_log_is_hidden_when_told(trimtab: Trimtab, tmp_path: Path, command: str) -> None:
     tale = samples.renamed(samples.repaired(), "INC-1")
     stored(tmp_path, tale)

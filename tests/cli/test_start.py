@@ -31,7 +31,19 @@ HEAVY = {
     *("yaml", "controller.settings", "controller.app", "controller.program", "runbooks", "remediations", "detectors"),
 }
 ISSUED = {
-    *("run", "status", "incidents", "incidents export", "explain", "plan", "approve", "reject", "undo", "pause"),
+    *(
+        "run",
+        "status",
+        "report",
+        "incidents",
+        "incidents export",
+        "explain",
+        "plan",
+        "approve",
+        "reject",
+        "undo",
+        "pause",
+    ),
     *(
         "resume",
         "doctor",
