@@ -109,8 +109,8 @@ def facts(rollout: Rollout | None, world: World, now: datetime) -> Iterator[tupl
     judged = rollout.judged
     if judged.verdict == "cannot-know" or now - judged.at >= RECENT:
         return
-    if rollout.ended is not None and not rollout.rolled_back:
-        return
+    if rollout.ended is not None and (not rollout.rolled_back or rollout.ended.how != "completed"):
+        return  # what was gone back from and comes again is judged again
     yield REGRESSION, rollout.rolled_back
     yield "canary.version", rollout.new.name
     yield "canary.baseline", rollout.old.name

@@ -1,12 +1,14 @@
+import json
 import shlex
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 import typer
 from markdown_it import MarkdownIt
 
-from controller.core.events import Event, Noted, Superseded
+from controller.core.events import Event, Noted, Superseded, decode
 from controller.core.timeline import Tone, render_markdown, render_text, row_of, story
 from tests.core import samples
 from tests.core.samples import Tale, at
@@ -167,6 +169,12 @@ def test_every_kind_of_event_has_a_row_or_is_silent_on_purpose() -> None:
         for index, event in enumerate(events):
             shown = row_of(event, events, index) is not None
             seen[type(event)] = seen.get(type(event), False) or shown
+    # Streams of their own: floors and rollouts.
+    for line in (Path(__file__).parent / "golden" / "events.jsonl").read_text(encoding="utf-8").splitlines():
+        stored = json.loads(line)
+        if stored["kind"].startswith(("floor-", "rollout-", "judged")):
+            event = decode(stored["kind"], stored["version"], stored["body"])
+            seen[type(event)] = row_of(event, [event], 0) is not None
     program = Noted(at("14:00:00"), "paused", "automation is paused")
     assert row_of(program, [program], 0) is not None
 

@@ -77,9 +77,10 @@ class Stage:
         services: int = 1,
         replicas: int = 4,
         other: Metrics | None = None,
+        settling: bool = True,
     ) -> None:
         self.clock = VirtualClock(BEGIN)
-        self.cluster = Contended(self.clock.now)
+        self.cluster = Contended(self.clock.now, settling=settling)
         self.objects, self.store, self.access = MemoryObjects(), MemoryStore(), MemoryAccess()
         self.resources = MemoryResources(self.objects, self.clock.now)
         self.chat, self.pager, self.lease = MemoryChat(), MemoryNotify(), MemoryLease()
@@ -255,14 +256,19 @@ class Stage:
     async def tick(self, pause: timedelta = timedelta(seconds=5)) -> None:
         """Time passes, the cluster works, everything is looked at once and told."""
         await self.clock.advance(pause)
-        self.cluster.settle()
+        self.work()
         self.watch()
         self.measure()
         await self.program.sight.round(self.clock.now())
+        await self.program.rollouts.round()
         for workload in (*self.program.cache.workloads(), *self.outlived()):
             await self.loop.reconcile(workload)
         await self.program.publisher.deliver()
         self.watch()
+
+    def work(self) -> None:
+        """The cluster does what it has to, to the end."""
+        self.cluster.settle()
 
     def outlived(self) -> list[Workload]:
         """Workloads that are gone and have an open incident."""

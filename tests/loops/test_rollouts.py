@@ -1,0 +1,224 @@
+"""The rollouts loop, over memory adapters in virtual time: what is rolled back, and everything that is left alone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from controller.api.v1alpha1.kinds import SERVICE_POLICY
+from controller.core.events import Decided, Judged, Observed, Opened, Proposed, RolloutBegan, RolloutEnded, Verified
+from controller.core.routes import Licence, Route
+from controller.lab.scraping import Fault
+from remediations.cluster import World
+from remediations.plan import Outcome
+from tests.loops.canary import BAD, GOOD, Canaried
+from tests.loops.stage import MINUTE
+
+V41 = "registry.test/shop:v41"
+TICK = timedelta(seconds=30)
+
+
+async def rolled(stage: Canaried, image: str, lasting: timedelta = 8 * MINUTE) -> None:
+    """A version known to be healthy, then another one."""
+    await stage.calm()
+    stage.begin(image)
+    await stage.run(lasting, TICK)
+
+
+async def test_a_bad_canary_is_rolled_back_alone_and_verified_with_exactly_one_effect() -> None:
+    """The incidents loop merely observes; the consent is the rollouts loop's own."""
+    async with Canaried() as stage:
+        await rolled(stage, BAD)
+        await stage.run(4 * MINUTE, TICK)
+
+        (effect,) = stage.effects
+        assert stage.image() == V41
+        assert (effect.kind, effect.workload) == ("step", stage.checkout)
+        (proposed,) = await stage.events(Proposed)
+        assert (proposed.runbook, proposed.licence) == ("regression-after-rollout@1", Licence.GUARANTEED)
+        (verified,) = await stage.events(Verified)
+        assert verified.outcome is Outcome.EFFECTIVE
+        seen = [*(await stage.events(Opened)), *(await stage.events(Observed))]
+        symptoms = [one for event in seen if isinstance(event, Opened | Observed) for one in event.symptoms]
+        regression = next(one for one in symptoms if one.code == "regression")
+        assert regression.text.startswith("v42-errors fails 2")
+        assert ", v41 0.2 % (e-value " in regression.text
+
+
+async def test_it_ends_before_half_of_the_pods_are_replaced() -> None:
+    """The rollout would have taken longer than the judgement."""
+    async with Canaried() as stage:
+        await stage.calm()
+        stage.begin(BAD)
+        while not stage.effects:
+            await stage.tick(TICK)
+
+        world = stage.cluster.look(stage.checkout)
+        assert isinstance(world, World)
+        assert sum("errors" in pod["spec"]["containers"][0]["image"] for pod in world.pods) <= 3
+
+
+async def test_going_back_is_no_new_version_to_be_judged() -> None:
+    async with Canaried() as stage:
+        await rolled(stage, BAD)
+        await stage.run(15 * MINUTE, TICK)
+
+        assert await stage.kinds() == [RolloutBegan, RolloutEnded]
+        events = await stage.rollout()
+        assert isinstance(events[-1], RolloutEnded)
+        assert (events[-1].how, events[-1].verdict) == ("gone-back", "roll-back")
+        assert len(stage.effects) == 1
+        assert stage.image() == V41
+
+
+async def test_the_same_bad_version_once_more_is_judged_by_what_it_does_now() -> None:
+    """Its ReplicaSet is taken up again; what it failed the first time is not held against it."""
+    async with Canaried() as stage:
+        await rolled(stage, BAD)
+        await stage.run(15 * MINUTE, TICK)
+        again = stage.clock.now()
+        stage.begin(BAD)
+        await stage.run(2 * MINUTE, TICK)
+
+        began = [event for event in await stage.rollout() if isinstance(event, RolloutBegan)]
+        assert len(began) == 2
+        assert began[1].since >= again
+
+
+@pytest.mark.parametrize(("canary", "bound"), [("Observe", "1%"), ("Rollback", None)], ids=["observes", "no bound"])
+async def test_without_consent_nothing_is_done_and_the_route_it_would_have_taken_is_told(
+    canary: str, bound: str | None
+) -> None:
+    async with Canaried(canary=canary, bound=bound) as stage:
+        await rolled(stage, BAD, 4 * MINUTE)
+
+        assert stage.effects == ()
+        assert stage.image() == BAD
+        assert "roll-back" in await stage.verdicts()
+        decided = (await stage.events(Decided))[-1]
+        assert decided.route is Route.REFUSE
+        assert (decided.would is Route.AUTO) is (canary == "Observe")
+
+
+async def test_switched_off_nothing_is_asked_and_nothing_judged() -> None:
+    async with Canaried(canary="Off") as stage:
+        await rolled(stage, BAD, 3 * MINUTE)
+
+        assert await stage.rollout() == []
+        assert stage.effects == ()
+
+
+async def test_a_healthy_version_is_promoted_by_doing_nothing() -> None:
+    async with Canaried() as stage:
+        stage.normal = 0.0005
+        await rolled(stage, GOOD, 12 * MINUTE)
+
+        assert stage.image() == GOOD
+        assert stage.effects == ()
+        assert (await stage.verdicts())[-1] == "promote"
+        events = await stage.rollout()
+        assert isinstance(events[-1], RolloutEnded)
+        assert events[-1].how == "completed"
+        assert await stage.events(Opened) == []
+
+
+async def test_what_fails_in_both_versions_at_once_is_no_regression() -> None:
+    async with Canaried() as stage:
+        await stage.calm()
+        stage.begin(GOOD)
+        stage.normal = 0.05
+        await stage.run(6 * MINUTE, TICK)
+
+        assert "roll-back" not in await stage.verdicts()
+        assert stage.effects == ()
+
+
+@pytest.mark.parametrize(
+    ("trouble", "code"),
+    [
+        ("down", "bad-data"),
+        ("skewed", "bad-data"),
+        ("missing", "canary-missing"),
+        ("silent", "silent"),
+    ],
+)
+async def test_what_cannot_be_known_has_no_effect(trouble: str, code: str) -> None:
+    """However bad the version is."""
+    async with Canaried() as stage:
+        await stage.calm()
+        match trouble:
+            case "down":
+                stage.prometheus.fault = Fault(down="connection refused")
+            case "skewed":
+                stage.prometheus.fault = Fault(clock_off=timedelta(minutes=10))
+            case "missing":
+                stage.deaf = lambda image: image == BAD
+            case _:
+                stage.unasked = lambda image: image == BAD
+        stage.begin(BAD)
+        await stage.run(4 * MINUTE, TICK)
+
+        judged = [event for event in await stage.rollout() if isinstance(event, Judged)]
+        assert code in {event.code for event in judged}
+        assert not {"promote", "roll-back"} & {event.verdict for event in judged}
+        assert stage.effects == ()
+
+
+async def test_a_baseline_that_goes_before_anything_is_known_leaves_it_unknown() -> None:
+    async with Canaried() as stage:
+        await stage.calm()
+        stage.roll(BAD)
+        stage.slow = True
+        stage.every = 1
+        while stage.cluster.step():
+            pass
+        await stage.run(4 * MINUTE, TICK)
+
+        assert "roll-back" not in await stage.verdicts()
+        assert stage.effects == ()
+
+
+async def test_only_a_workload_with_a_rollout_is_asked_about() -> None:
+    async with Canaried() as stage:
+        asked: list[str] = []
+        real = stage.prometheus.range
+
+        async def listening(query: str, *rest: object) -> object:
+            asked.append(query)
+            return await real(query, *rest)  # type: ignore[arg-type]  # passed on as it came
+
+        stage.prometheus.range = listening  # type: ignore[method-assign, assignment]  # only listens
+        await stage.calm()
+        await stage.run(2 * MINUTE, TICK)
+        assert [query for query in asked if "pod=~" in query] == []
+
+        stage.begin(GOOD)
+        await stage.run(2 * MINUTE, TICK)
+        assert [query for query in asked if "pod=~" in query] != []
+
+
+async def test_a_restart_of_the_program_changes_no_verdict() -> None:
+    """Nothing is kept between looks but the log."""
+    async with Canaried() as stage:
+        await stage.calm()
+        stage.begin(BAD)
+        while "roll-back" not in await stage.verdicts():
+            await stage.tick(TICK)
+            await stage.crashed()
+        await stage.run(3 * MINUTE, TICK)
+
+        assert len(stage.effects) == 1
+        assert stage.image() == V41
+
+
+async def test_a_preset_that_counts_by_no_pod_is_told_and_decides_nothing() -> None:
+    async with Canaried(
+        settings={"policy_defaults": {"mode": "Observe", "canary": "Observe", "preset": "kubernetes"}}
+    ) as stage:
+        stage.objects.remove(SERVICE_POLICY, "shop", "checkout")
+        await rolled(stage, BAD, 2 * MINUTE)
+
+        judged = [event for event in await stage.rollout() if isinstance(event, Judged)]
+        assert {event.code for event in judged} == {"no-counters"}
+        assert "http, istio" in judged[0].text
