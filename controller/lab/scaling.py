@@ -28,6 +28,7 @@ from controller.lab.autoscaler import (
 )
 from controller.lab.fleet import CPU_SAMPLES, Phase
 from controller.lab.latency import Floats
+from controller.lab.manifests import milli
 from controller.lab.state import Autoscaler, State
 from controller.lab.values import cores
 
@@ -60,12 +61,31 @@ def look_all(state: State, load: Floats | None) -> None:
                 if load is None
                 else AverageValue(scaler.requests_per_pod, float(load[scaler.service]), pods)
             )
+        scaler.read = [one for metric in metrics if (one := _reading(scaler, metric)) is not None]
         answer = look(scaler.rule, deployment.replicas, metrics, scaler.history, state.t)
         scaler.history, scaler.desired = answer.history, answer.desired
         scaler.limited = _limited(scaler.rule, answer.recommended, answer.desired)
         if answer.desired != deployment.replicas:
             scaler.scaled_at = state.t
             scale(state, scaler, answer.desired)
+
+
+def _reading(scaler: Autoscaler, metric: Metric) -> dict[str, Any] | None:
+    """A metric as the status shows it under `currentMetrics`; None for one that could not be read."""
+    said: dict[str, dict[str, Any]] = {one["type"]: one for one in scaler.object["spec"]["metrics"]}
+    match metric:
+        case Utilization(pods=Groups(ready=ready)) if ready.request:
+            current = {
+                "averageUtilization": ready.usage * 100 // ready.request,
+                "averageValue": milli(ready.usage / 1000 / ready.count),
+            }
+            return {"type": "Resource", "resource": {"name": "cpu", "current": current}}
+        case AverageValue() if metric.pods:
+            average = {"averageValue": milli(metric.total / metric.pods)}
+            named = said["External"]["external"]["metric"]
+            return {"type": "External", "external": {"metric": named, "current": average}}
+        case _:
+            return None
 
 
 def scale(state: State, scaler: Autoscaler, replicas: int) -> None:
@@ -164,7 +184,7 @@ def targets_of(spec: dict[str, Any]) -> tuple[int | None, float | None]:
 
 
 def status_of(state: State, scaler: Autoscaler) -> dict[str, Any]:
-    """The HPA's status: replicas and conditions."""
+    """The HPA's status: replicas, what its metrics read, and conditions."""
     deployment = state.deployments[scaler.service]
     limited = {
         "type": "ScalingLimited",
@@ -180,6 +200,8 @@ def status_of(state: State, scaler: Autoscaler) -> dict[str, Any]:
             limited,
         ],
     }
+    if scaler.read:
+        status["currentMetrics"] = scaler.read
     if scaler.scaled_at is not None:
         status["lastScaleTime"] = state.stamp(scaler.scaled_at)
     return status

@@ -124,7 +124,7 @@ class Autoscaler:
     desired: int = 0
     scaled_at: float | None = None
     limited: str = ""
-    shown: tuple[Any, ...] = ()
+    read: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
