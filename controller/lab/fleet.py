@@ -51,6 +51,7 @@ _FLOATS = (
     ("memory_limit", np.inf),
     ("memory_request", 0.0),
     ("leak", 0.0),
+    ("pace", 1.0),
     ("median", 1.0),
     ("sigma", 1.0),
     ("slow_share", 0.0),
@@ -88,6 +89,7 @@ class Fleet:
     memory_limit: Floats
     memory_request: Floats
     leak: Floats
+    pace: Floats
     median: Floats
     sigma: Floats
     slow_share: Floats

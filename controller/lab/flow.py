@@ -61,9 +61,11 @@ class Flow:
         count = len(names)
         self.calls = np.zeros((count, count))
         self.needed = np.zeros((count, count))
+        self.longest = np.full((count, count), np.inf)
         for index, service in enumerate(scenario.services):
             for call in service.calls:
                 self.calls[index, names.index(call.to)] += call.per
+                self.longest[index, names.index(call.to)] = call.timeout
                 if not call.optional:
                     self.needed[index, names.index(call.to)] += call.per
         self.levels = _levels(self.calls)
@@ -181,7 +183,8 @@ class Flow:
         for level in reversed(self.levels):
             called = np.log1p(-np.minimum(fail ** (1.0 + ground.retries), _ALMOST))
             down[level] = -np.expm1(self.needed[level] @ called)
-            latency[level] = self.calls[level] @ (own_latency + latency)
+            answered = np.minimum(own_latency + latency, self.longest[level])
+            latency[level] = (self.calls[level] * answered).sum(axis=1)
             ok[level] = own[level] * (1.0 - down[level])
             fail[level] = 1.0 - ok[level]
         self.fail_share, self.down_latency = fail, latency
@@ -190,12 +193,13 @@ class Flow:
     def _fill(self, fleet: Fleet, ground: Ground, held: Floats, alive: np.ndarray, served: Floats, dt: float) -> None:
         n = fleet.size
         service = fleet.service[:n]
-        grown = fleet.leaked[:n] + (fleet.leak[:n] + ground.leak[service]) * dt * alive
+        running = fleet.pace[:n] * dt * alive
+        grown = fleet.leaked[:n] + (fleet.leak[:n] + ground.leak[service]) * running
         most = np.where(fleet.leak[:n] > 0, np.inf, ground.leak_most[service])
         fleet.leaked[:n] = np.maximum(fleet.leaked[:n], np.minimum(grown, most))
         inside = fleet.queue[:n] + served / dt * held
         fleet.memory[:n] = (fleet.memory_base[:n] + fleet.memory_each[:n] * inside + fleet.leaked[:n]) * alive
-        fleet.disk[:n] += ground.disk[service] * dt * alive
+        fleet.disk[:n] += ground.disk[service] * running
 
 
 def summed(places: np.ndarray, weights: np.ndarray, count: int) -> Floats:

@@ -79,11 +79,15 @@ class Load(Strict):
 
 
 class Call(Strict):
-    """Each request of the caller makes so many requests to another service."""
+    """Each request of the caller makes so many requests to another service, one after another.
+
+    The caller waits for `timeout` at most; without the answer to an `optional` call it goes on.
+    """
 
     to: Name
     per: Annotated[float, Field(gt=0, le=100)] = 1.0
     optional: bool = False
+    timeout: Seconds = 10.0
 
 
 class Latency(Strict):
