@@ -173,7 +173,7 @@ class FloorStage(Stage):
     async def floor_story(self, workload: Workload | None = None) -> list[Event]:
         return [stored.event for stored in await self.store.read(f"floor:{(workload or self.checkout).key}")]
 
-    async def kinds(self) -> list[str]:
+    async def floor_kinds(self) -> list[str]:
         """The story of the floor in kinds."""
         return [event.kind for event in await self.floor_story()]
 

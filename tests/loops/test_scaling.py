@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from pydantic import JsonValue
 
 from controller.core.events import Claimed, Decided, FloorEnded, FloorHeld, FloorProposed, FloorReleased, Intended
 from controller.core.routes import Route
@@ -42,7 +43,14 @@ async def test_in_mode_floor_the_field_is_taken_once_with_what_it_was() -> None:
         )
         assert owners_of(stage.object(), LEAST) == ("trimtab-floor",)
         assert len(stage.effects) == 1
-        assert await stage.kinds() == ["floor-proposed", "decided", "intended", "claimed", "applied", "floor-held"]
+        assert await stage.floor_kinds() == [
+            "floor-proposed",
+            "decided",
+            "intended",
+            "claimed",
+            "applied",
+            "floor-held",
+        ]
         await stage.run(5 * MINUTE)
         assert len(stage.effects) == 1
 
@@ -198,7 +206,7 @@ async def test_what_changes_between_our_look_and_our_write_is_never_overwritten(
 
 async def test_an_autoscaler_that_keda_owns_is_not_written() -> None:
     async with FloorStage() as stage:
-        owner = {
+        owner: dict[str, JsonValue] = {
             "apiVersion": "keda.sh/v1alpha1",
             "kind": "ScaledObject",
             "name": "checkout",
@@ -233,7 +241,7 @@ async def test_observing_says_what_would_be_held_and_writes_nothing() -> None:
         assert not stage.effects
         assert stage.status()["scaling"] == "Observe (would hold 6)"
         assert stage.held_condition() == ("False", "Observe")
-        assert await stage.kinds() == ["floor-proposed"]
+        assert await stage.floor_kinds() == ["floor-proposed"]
 
 
 async def test_outside_act_namespaces_mode_floor_only_observes() -> None:
