@@ -17,6 +17,7 @@ from controller.api.v1alpha1.plannedevent import PlannedEvent
 from controller.core.decide import threshold
 from controller.core.floor import Said
 from controller.core.policy import Mode, Policy, ScalingMode
+from controller.core.rollout import column
 from controller.errors import TrimtabError
 from controller.observe.cache import Cache
 from controller.observe.consent import Standing
@@ -64,7 +65,7 @@ class Statuses:
             "target": clip(f"{target.get('kind', '?')}/{target.get('name') or 'selected'}", 256),
             "workloads": len(standing.workloads),
             "scaling": self._scaling(standing),
-            "canary": "–",
+            "canary": self._canary(standing),
             "remediation": self._mode(standing),
             "data": "Healthy" if data.healthy else clip(str(data).capitalize(), 256),
             "openIncidents": opened,
@@ -128,6 +129,14 @@ class Statuses:
             return "–"
         policy = self._policy(standing)
         return f"Auto ≥{threshold(policy.automatic_above)}" if policy.mode is Mode.AUTO else policy.mode.value
+
+    def _canary(self, standing: Standing) -> str:
+        """The rollout under way and its newest verdict, else the mode."""
+        for workload in standing.workloads:
+            rollout, verdict = self._rooms.history.rollouts.get(workload.key), self._rooms.arms.latest.get(workload)
+            if rollout is not None and rollout.ended is None and verdict is not None:
+                return clip(column(rollout, verdict), 256)
+        return self._policy(standing).canary.value if standing.workloads else "–"
 
     async def runbook(self, item: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         """A Runbook's status: does it load, and may we do what it asks where it lives."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -177,6 +178,27 @@ async def test_a_baseline_that_goes_before_anything_is_known_leaves_it_unknown()
 
         assert "roll-back" not in await stage.verdicts()
         assert stage.effects == ()
+
+
+async def test_the_policy_shows_the_version_that_is_judged_and_how_far_else_the_mode() -> None:
+    async with Canaried() as stage:
+
+        async def column() -> str:
+            await stage.program.statuses.round()
+            found = await stage.resources.get(SERVICE_POLICY, "shop", "checkout")
+            assert found is not None
+            return str(found["status"]["canary"])
+
+        await stage.calm()
+        assert await column() == "Rollback"
+        stage.begin(GOOD)
+        while await stage.verdicts() != ["cannot-know", "hold"]:
+            await stage.tick(TICK)
+        await stage.tick(TICK)
+        assert re.fullmatch(r"v42 Hold \d+%", await column())
+        stage.slow = False
+        await stage.run(MINUTE, TICK)
+        assert await column() == "Rollback"
 
 
 async def test_only_a_workload_with_a_rollout_is_asked_about() -> None:

@@ -145,13 +145,15 @@ class Scaling(Shape):
 
 
 class Canary(Shape):
-    """The judgement of a new version. Stored today; the loop that uses it is not part of this version."""
+    """The judgement of a new version by its failed requests, beside the old one, while both have pods. Sets no pace."""
 
     mode: CanaryMode = CanaryMode.OBSERVE
-    """`Off`, `Observe` (default), `Rollback` (the consent to go back) or `Ramp`."""
+    """`Off`, `Observe` (default), `Rollback` (the consent to go back) or `Ramp`, which is `Rollback` in this version:
+    no pace is set.
+    """
     false_rollback: Percent | None = None
-    """Share of good versions that may be rolled back by mistake, such as 1%. Without it nothing is rolled back by the
-    test.
+    """Share of good versions that may be rolled back by mistake, such as 1%, over all looks at one rollout. Without it
+    nothing is rolled back by the test.
     """
 
 
@@ -212,7 +214,7 @@ class ServicePolicyStatus(Shape):
     scaling: Line = ""
     """The scaling loop in one word."""
     canary: Line = ""
-    """The rollout loop in one word."""
+    """The rollout loop: the version that is judged and how far, such as v42 Hold 61%, else the mode."""
     remediation: Line = ""
     """The incidents loop in one word, such as Auto ≥0.90."""
     data: Line = ""
