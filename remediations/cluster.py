@@ -45,6 +45,8 @@ class World:
     budgets: tuple[Object, ...] = ()
     autoscaler: Object | None = None
     healthy: tuple[HealthyRevision, ...] = field(default=())
+    worked_out: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What was worked out from this reading, by whom; it lives and dies with the reading."""
 
     @property
     def uid(self) -> str:

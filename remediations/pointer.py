@@ -60,7 +60,10 @@ def same(one: Any, other: Any) -> bool:
     if one == other:
         return True
     if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return all(same(one.get(key), other.get(key)) for key in one.keys() | other.keys())
+        for key, value in one.items():
+            if not same(value, other.get(key)):
+                return False
+        return all(value is None or key in one for key, value in other.items())
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(same, one, other))
     return False

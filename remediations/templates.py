@@ -61,6 +61,13 @@ def digest(template: Object) -> str:
 
 def current_replica_set(world: World) -> Object | None:
     """The ReplicaSet of the Deployment's present template, None while it is not yet there (and for other kinds)."""
+    if "current_replica_set" not in world.worked_out:
+        world.worked_out["current_replica_set"] = _current_replica_set(world)
+    found: Object | None = world.worked_out["current_replica_set"]
+    return found
+
+
+def _current_replica_set(world: World) -> Object | None:
     wanted = world.object["spec"]["template"]
     ours = [
         rs

@@ -135,7 +135,8 @@ class Cache:
 
     def shelf(self, kind: ResourceKind) -> Shelf:
         """The objects of one kind."""
-        return self.shelves.setdefault(kind, Shelf())
+        known = self.shelves.get(kind)
+        return known if known is not None else self.shelves.setdefault(kind, Shelf())
 
     async def follow(self, watch: Watch, kind: ResourceKind, namespace: str | None) -> None:
         """Take in one watch, for ever."""

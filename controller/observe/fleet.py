@@ -42,6 +42,8 @@ class Pool(Protocol):
 
 POINTS = 720
 """Points of history a band is made from."""
+PIECE = 60
+"""Points of history in one question: of ten thousand workloads that is some ten megabytes to read and to parse."""
 HARMLESS = frozenset({Problem.GAPPED, Problem.MISSING, Problem.STALE})
 """Problems of an old stretch that only leave points missing; with any other the stretch is asked for again."""
 
@@ -125,23 +127,30 @@ class Fleet:
             return Unavailable(str(error))
 
     async def _fill(self, source: Source, history: History, known: Known, now: datetime) -> None:
-        """Ask for the grid points that are due since the last time."""
+        """Ask for the grid points that are due since the last time, piece by piece; what fails is asked for again in
+        the next round.
+        """
         oldest = now - POINTS * self.grid.step
-        start = oldest if history.until is None else max(history.until + self.grid.step, oldest)
-        count = int((now - start) / self.grid.step)
-        if count < 1:
-            return
+        while True:
+            start = oldest if history.until is None else max(history.until + self.grid.step, oldest)
+            count = min(PIECE, int((now - start) / self.grid.step))
+            if count < 1 or not await self._took(source, history, known, start, count):
+                return
+
+    async def _took(self, source: Source, history: History, known: Known, start: datetime, count: int) -> bool:
+        """Continue a history by one answer; False when it is not to be believed."""
         end = start + (count - 1) * self.grid.step
         answer = await self._between(source, known, start, end)
         if isinstance(answer, Unavailable):
-            return
+            return False
         if any(series.health.problems - HARMLESS for series in answer.values()):
-            return
+            return False
         for workload in set(history.shares) | set(answer):
             history.shares[workload] = extended(
                 history.shares.get(workload), answer.get(workload), start, count, self.grid
             )
         history.until = end
+        return True
 
     async def _between(
         self, source: Source, known: Known, start: datetime, end: datetime

@@ -134,8 +134,10 @@ class Sight:
 
     def data(self, workload: Workload, now: datetime) -> DataHealth:
         """How far what is seen of one workload can be trusted, without looking at it."""
-        trouble = self._cache.trouble
-        if self._cache.knows(workload):
+        return self._trust(workload, self._cache.knows(workload), self._cache.trouble, now)
+
+    def _trust(self, workload: Workload, there: bool, trouble: str, now: datetime) -> DataHealth:
+        if there:
             return self._health(workload, trouble, now)
         return DataHealth(frozenset({Problem.STALE}), trouble) if trouble else HEALTHY
 
@@ -143,7 +145,7 @@ class Sight:
         """Everything that is known of one workload now."""
         world = self._cache.world(workload, now)
         trouble = self._cache.trouble
-        data = self.data(workload, now)
+        data = self._trust(workload, world is not None, trouble, now)
         if world is None:
             return Seen(workload, now, data, known_gone=not trouble)
         world = self._history.with_healthy(world)
