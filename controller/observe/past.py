@@ -85,9 +85,12 @@ class Past:
                 return
 
     def take(self, stretch: Stretch, found: Mapping[Workload, Floats], problems: frozenset[Problem]) -> bool:
-        """Keep an answer; False when it is not to be believed. An empty one about the newest points proves nothing."""
+        """Keep an answer; False when it is not to be believed. An empty one about the newest points proves nothing, and
+        less than nothing is no load: such points stay missing.
+        """
         if problems - HARMLESS:
             return False
+        found = {workload: np.where(values >= 0.0, values, np.nan) for workload, values in found.items()}
         known = [np.flatnonzero(np.isfinite(values)) for values in found.values()]
         measured = max((int(places[-1]) for places in known if len(places)), default=-1)
         if self.newest is None or stretch.last > self.newest:

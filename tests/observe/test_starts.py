@@ -1,0 +1,90 @@
+"""Start-up times read off pods."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from controller.kinds import DEPLOYMENTS, PODS, REPLICA_SETS
+from controller.observe.cache import Cache
+from controller.observe.starts import Starts, start_of
+from controller.ports import Changed, Deleted, Listed
+from detectors.series import Workload
+from remediations.cluster import World
+from remediations.memory import MemoryCluster, deployment
+
+BORN = datetime.fromisoformat("2026-11-20T12:00:00+00:00")
+
+
+def pod(ready_after: float | None, *, restarts: int = 0, status: str = "True") -> dict[str, Any]:
+    conditions = [{"type": "PodScheduled", "status": "True", "lastTransitionTime": BORN.isoformat()}]
+    if ready_after is not None:
+        since = (BORN + timedelta(seconds=ready_after)).isoformat()
+        conditions.append({"type": "Ready", "status": status, "lastTransitionTime": since})
+    containers = [{"name": "app", "restartCount": restarts}]
+    return {
+        "metadata": {"uid": "1", "name": "p", "namespace": "shop", "creationTimestamp": BORN.isoformat()},
+        "status": {"conditions": conditions, "containerStatuses": containers},
+    }
+
+
+@pytest.mark.parametrize(
+    ("seen", "took"),
+    [
+        (pod(42), 42.0),
+        (pod(0), 0.5),
+        (pod(None), None),
+        (pod(42, status="False"), None),
+        (pod(42, restarts=1), 0.0),
+        ({"metadata": {}}, None),
+    ],
+    ids=["ready", "within a second", "not yet", "no longer", "restarted", "nothing known"],
+)
+def test_a_start_lasts_from_creation_to_ready(seen: dict[str, Any], took: float | None) -> None:
+    assert start_of(seen) == took
+
+
+def stage(ready_after: float) -> tuple[Cache, Workload, dict[str, Any]]:
+    """A cache with one Deployment and one of its pods."""
+    cluster = MemoryCluster(lambda: BORN)
+    workload = cluster.create(deployment("shop", "checkout", "registry.test/shop:v1", 1))
+    cluster.settle()
+    world = cluster.look(workload)
+    assert isinstance(world, World)
+    cache = Cache(lambda kind, item: None)
+    cache.take(DEPLOYMENTS, None, Listed((world.object,)))
+    cache.take(REPLICA_SETS, None, Listed(world.replica_sets))
+    mine = dict(world.pods[0])
+    mine["metadata"] = {**mine["metadata"], "creationTimestamp": BORN.isoformat()}
+    mine["status"] = pod(ready_after)["status"]
+    cache.take(PODS, None, Listed((mine,)))
+    return cache, workload, mine
+
+
+def test_a_pod_is_read_once_so_that_a_later_flap_is_no_slow_start() -> None:
+    cache, workload, mine = stage(30)
+    starts = Starts()
+    starts.look(cache)
+    cache.take(PODS, None, Changed({**mine, "status": pod(1800)["status"]}))
+    starts.look(cache)
+
+    assert starts.of(workload) == (30.0,)
+
+
+def test_what_was_learnt_stays_when_the_pod_goes() -> None:
+    cache, workload, mine = stage(30)
+    starts = Starts()
+    starts.look(cache)
+    cache.take(PODS, None, Deleted(mine))
+    starts.look(cache)
+
+    assert starts.of(workload) == (30.0,)
+    assert not starts.seen
+
+
+def test_hours_of_waiting_are_no_start() -> None:
+    cache, workload, _ = stage(7200)
+    starts = Starts()
+    starts.look(cache)
+
+    assert starts.of(workload) == ()
