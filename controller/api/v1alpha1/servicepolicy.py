@@ -136,12 +136,14 @@ class Price(Shape):
 
 
 class Scaling(Shape):
-    """A floor (`minReplicas`) ahead of the load. Stored today; the loop that uses it is not part of this version."""
+    """A floor (`minReplicas` of the workload's HorizontalPodAutoscaler) ahead of the load."""
 
     mode: ScalingMode = ScalingMode.OBSERVE
-    """`Off`, `Observe` (default) or `Floor`, which is the consent to write the floor."""
+    """`Off`, `Observe` (default: says what it would hold) or `Floor`, which is the consent to take `minReplicas` over
+    and hold it until the policy or the mode goes, or somebody else writes it.
+    """
     price: Price | None = None
-    """Weighs pods against minutes outside the objectives."""
+    """Weighs pods against minutes outside the objectives. Stored in this version, not used yet."""
 
 
 class Canary(Shape):
@@ -212,7 +214,7 @@ class ServicePolicyStatus(Shape):
     workloads: Annotated[int, Field(ge=0)] = 0
     """How many workloads it selects."""
     scaling: Line = ""
-    """The scaling loop in one word."""
+    """The scaling loop: `Floor 6`, `Floor` (nothing held), `Observe (would hold 6)`, else the mode."""
     canary: Line = ""
     """The rollout loop: the version that is judged and how far, such as v42 Hold 61%, else the mode."""
     remediation: Line = ""
