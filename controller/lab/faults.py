@@ -37,11 +37,15 @@ class Timed(Strict):
 
 
 class Leak(Timed):
-    """Each container of the service keeps so much more memory per minute, up to a bound; a restart begins anew."""
+    """Each container of the service keeps so much more memory per minute, up to a bound; a restart begins anew.
+
+    With `spread` containers do so at different paces, each up to that share faster or slower.
+    """
 
     kind: Literal["leak"]
     service: Text
     per_minute: Bytes = Field(alias="perMinute")
+    spread: Share = 0.0
     up_to: Bytes | None = Field(default=None, alias="upTo")
 
 

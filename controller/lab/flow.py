@@ -31,6 +31,7 @@ class Ground:
     failing: Floats
     delay: Floats
     leak: Floats
+    leak_spread: Floats
     leak_most: Floats
     disk: Floats
     disk_failing: Floats
@@ -200,6 +201,11 @@ class Flow:
         inside = fleet.queue[:n] + served / dt * held
         fleet.memory[:n] = (fleet.memory_base[:n] + fleet.memory_each[:n] * inside + fleet.leaked[:n]) * alive
         fleet.disk[:n] += ground.disk[service] * running
+
+
+def _apart(identity: np.ndarray) -> Floats:
+    """A number between −1 and 1 for each pod, its own for life, evenly spread (multiples of the golden ratio)."""
+    return 2.0 * np.mod(identity * 0.6180339887498949, 1.0) - 1.0
 
 
 def summed(places: np.ndarray, weights: np.ndarray, count: int) -> Floats:

@@ -62,6 +62,7 @@ class Trouble:
             failing=np.zeros(count),
             delay=np.zeros(count),
             leak=np.zeros(count),
+            leak_spread=np.zeros(count),
             leak_most=np.full(count, np.inf),
             disk=np.zeros(count),
             disk_failing=np.zeros(count),
@@ -81,6 +82,7 @@ class Trouble:
             case kinds.Leak():
                 place = self._names.index(fault.service)
                 ground.leak[place] += fault.per_minute / 60.0
+                ground.leak_spread[place] = fault.spread
                 if fault.up_to is not None:
                     base = self._state.scenario.services[place].memory.base
                     ground.leak_most[place] = max(0.0, fault.up_to - base)
