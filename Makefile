@@ -27,7 +27,7 @@ check: install ## lint, format, types, import contracts, generated files, chart 
 	@scripts/check
 
 .PHONY: demo
-demo: install ## show one incident from fault to verified repair on a real API server
+demo: install ## show all of it without a cluster, in about a minute: five stories, one answer of yours
 	@scripts/demo $(ARGS)
 
 .PHONY: bench

@@ -1,4 +1,4 @@
-"""`make demo`: one incident told in the terminal, on a real API server, from the fault to the verified repair.
+"""One incident told in the terminal (`python -m tests.controlplane.story`), on a real API server, from the fault to the verified repair.
 
 Nothing is acted: the cluster, the rollout that goes wrong, Prometheus, trimtab as a process with the rights that its
 chart gives it, the question and the write are real. Only the containers are not, since kwok plays the kubelets, and
@@ -42,7 +42,7 @@ metrics of the new pods say so. It takes about three minutes (the first time abo
 leaves nothing behind but that build, and Ctrl-C ends it at any time."""
 AFTERWARDS = """\
 What to try next
-  make demo ARGS=--reject      say no, and see that nothing is done
+  the same with --reject       say no, and see that nothing is done
   .venv/bin/trimtab --help     the commands that you have just seen, and the others
   runbooks/library/            what trimtab knows how to repair; each file carries its own tests
   docs/                        install it in a cluster of yours: it observes, and has no right to change anything"""
@@ -82,7 +82,7 @@ class Teller:
 
 def main(arguments: Sequence[str] = ()) -> int:
     """Tell it; 0 when it ended as it should."""
-    parser = argparse.ArgumentParser(prog="make demo", description="One incident on a real API server.")
+    parser = argparse.ArgumentParser(prog="python -m tests.controlplane.story", description="One incident on a real API server.")
     parser.add_argument("--yes", action="store_true", help="approve without asking; the choice without a terminal")
     parser.add_argument("--reject", action="store_true", help="say no instead")
     given = parser.parse_args(arguments)
