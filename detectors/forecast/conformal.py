@@ -86,12 +86,23 @@ TINY = 1e-12
 def ewma(values: Floats, half_life: float) -> Floats:
     """Exponentially weighted mean up to and including each point; missing points carry no weight, NaN where all are.
 
-    Shape as `values`. The weights end after ten half-lives (a thousandth).
+    Shape as `values`.
     """
-    length = max(1, min(len(values), math.ceil(10.0 * half_life)))
-    kernel = 0.5 ** (np.arange(length) / half_life)
     there = np.isfinite(values)
-    total = np.convolve(np.where(there, values, 0.0), kernel)[: len(values)]
-    weight = np.convolve(there.astype(np.float64), kernel)[: len(values)]
+    total = geometric(np.where(there, values, 0.0), 0.5 ** (1.0 / half_life))
+    weight = geometric(there.astype(np.float64), 0.5 ** (1.0 / half_life))
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(weight > 1e-9, total / weight, np.nan)
+        return np.where(weight > NOTHING, total / weight, np.nan)
+
+
+NOTHING = 1e-9
+"""Weights below count as none."""
+
+
+def geometric(values: Floats, factor: float) -> Floats:
+    """Σₖ factorᵏ · values[t − k] for every t, by doubling the number of terms: log₂ n passes instead of n · n."""
+    total, reach, weight = values.copy(), 1, factor
+    while reach < len(values) and weight > NOTHING:
+        total[reach:] += weight * total[:-reach].copy()
+        reach, weight = 2 * reach, weight * weight
+    return total

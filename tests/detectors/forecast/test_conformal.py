@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from detectors.forecast.conformal import bound, ewma, fewest, running_scale, student, student_upper, upper
+from detectors.forecast.conformal import bound, ewma, fewest, geometric, running_scale, student, student_upper, upper
 
 
 @given(st.integers(1, 300), st.floats(0.5, 0.99))
@@ -84,3 +84,11 @@ def test_the_scale_is_always_a_positive_number(errors: list[float], known_after:
     assert scale.shape == (len(errors),)
     assert np.isfinite(scale).all()
     assert (scale > 0.0).all()
+
+
+@given(st.integers(1, 60), st.floats(0.0, 0.999))
+def test_doubling_gives_the_geometric_sum(n: int, factor: float) -> None:
+    values = np.random.default_rng(n).normal(size=n)
+    plain = [sum(factor**k * values[t - k] for k in range(t + 1)) for t in range(n)]
+
+    assert geometric(values, factor) == pytest.approx(np.array(plain), abs=1e-6)
