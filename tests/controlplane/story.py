@@ -1,4 +1,4 @@
-"""One incident told in the terminal (`python -m tests.controlplane.story`), on a real API server, from the fault to the verified repair.
+"""`python -m tests.controlplane.story`: one incident told in the terminal, on a real API server, from fault to repair.
 
 Nothing is acted: the cluster, the rollout that goes wrong, Prometheus, trimtab as a process with the rights that its
 chart gives it, the question and the write are real. Only the containers are not, since kwok plays the kubelets, and
@@ -82,7 +82,7 @@ class Teller:
 
 def main(arguments: Sequence[str] = ()) -> int:
     """Tell it; 0 when it ended as it should."""
-    parser = argparse.ArgumentParser(prog="python -m tests.controlplane.story", description="One incident on a real API server.")
+    parser = argparse.ArgumentParser(prog="story", description="One incident on a real API server.")
     parser.add_argument("--yes", action="store_true", help="approve without asking; the choice without a terminal")
     parser.add_argument("--reject", action="store_true", help="say no instead")
     given = parser.parse_args(arguments)
