@@ -2,11 +2,14 @@
 
 `start_seconds`: from the start of the process `trimtab run` until it is ready and leads: imports, the store opened and
 migrated, watches listed, the Lease taken, the log read; `start_cpu_seconds`: the CPU time in it, which a busy machine
-changes less. `resident_mb_N`: PSS of all of its processes after the last
-round. `cpu_seconds_per_round_N`: user and system time of all of its processes from the beginning of one round to the
-beginning of another, by the number of rounds between: everything that happens in that time is in it, Lease, log and
-page included. `queries_per_round_N`: requests to Prometheus in the same time. The first rounds, which ask for a day of
-history, are not counted.
+changes less. `cpu_seconds_per_round_N`: user and system time of all of its processes from the beginning of one round to
+the beginning of another, by the number of rounds between: everything that happens in that time is in it, Lease, log
+and page included. `queries_per_round_N`: questions to Prometheus in the same time. `resident_mb_N`: PSS of all of its
+processes at the end.
+
+The first rounds, which ask for two weeks of history and forecast everything for the first time, are left out. From then
+on a load is forecast every five minutes: a bench that ends sooner counts that as what it costs here and now, by the
+shipped function on a part of the loads, spread over the rounds of five minutes.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,45 +25,70 @@ from statistics import median
 from typing import Final
 
 from bench.card import Asked, Card, Figure, PassedOver, Say
+from bench.scale.forecasting import EVERY, seconds_each
 from bench.scale.process import PROC, cpu_seconds, resident_bytes
-from bench.scale.replica import DEADLINE, Failed, Replica, replica
+from bench.scale.replica import DEADLINE, Failed, Replica, Told, replica
 
 MEGABYTE: Final = 1e6
 START_AT_MOST, RESIDENT_100_AT_MOST, CPU_1000_AT_MOST = 3.0, 350.0, 5.0
 CPU_10000_AT_MOST, RESIDENT_10000_AT_MOST = 15.0, 1.5 * 1024**3 / MEGABYTE
 """60 s of CPU a minute is 15 s for each of its four rounds (BENCHMARKS.md 7)."""
+SHIPPED_ROUND: Final = 15.0
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is measured: the sizes that run side by side and those that run alone, rounds left out and counted."""
+    """What is measured: the sizes that run side by side and those that run alone, how often it is started, how many
+    rounds are left out at least and how many counted, and how long a round is. Four rounds are one of demand.
+    """
 
     together: tuple[int, ...] = (100, 1000)
     alone: tuple[int, ...] = ()
-    starts: int = 1
+    starts: int = 0
     skipped: int = 2
     rounds: int = 4
-    settings: tuple[tuple[str, str], ...] = ()
+    round_seconds: float = SHIPPED_ROUND
 
     @property
-    def sizes(self) -> tuple[int, ...]:
-        """All of them."""
-        return (*self.together, *self.alone)
+    def settings(self) -> Mapping[str, str]:
+        """Shipped, unless the rounds are shorter here."""
+        if self.round_seconds == SHIPPED_ROUND:
+            return {}
+        return {
+            "TRIMTAB_ROUND_SECONDS": f"{self.round_seconds:g}",
+            "TRIMTAB_DEMAND_SECONDS": f"{4 * self.round_seconds:g}",
+        }
 
 
-FULL: Final = Plan(alone=(10_000,), starts=5, skipped=5, rounds=8)
-QUICK: Final = Plan(skipped=1, rounds=1)
+FULL: Final = Plan(alone=(10_000,), starts=5, rounds=20)
+QUICK: Final = Plan(round_seconds=5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Seconds until it leads, and the CPU time among them."""
+
+    seconds: float
+    cpu: float
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one size costs."""
+    """What one size costs. `forecasts` counts the times that all loads were forecast within the rounds counted."""
 
     services: int
+    start: Start
     cpu: float
     queries: float
     resident: float
-    unanswered: tuple[str, ...]
+    rounds: int
+    forecasts: int
+    unknown: tuple[str, ...]
+
+    def cpu_per_round(self, each: float) -> float:
+        """With forecasts at their share, `each` being the CPU seconds of one."""
+        once = each * self.services
+        return max(0.0, self.cpu - self.forecasts * once) / self.rounds + once * SHIPPED_ROUND / EVERY
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,68 +105,89 @@ class Scale:
         if not (PROC / "self/smaps_rollup").exists():
             raise PassedOver("scale reads /proc/PID/smaps_rollup, which is not here: run it on Linux")
         plan = self.quick if asked.quick else self.full
-        start(plan, asked.seed, say)  # compiles what was not, as the image does when it is built; not counted
-        starts = tuple(start(plan, asked.seed, say) for _ in range(plan.starts))
-        costs = [*side_by_side(plan, asked.seed, say)]
+        starts = [start(plan, asked.seed, say) for _ in range(plan.starts)]
+        costs = side_by_side(plan.together, plan, asked.seed, say)
         for size in plan.alone:
-            costs += side_by_side(Plan((size,), skipped=plan.skipped, rounds=plan.rounds), asked.seed, say)
-        return Card(self.name, asked.seed, figures(starts, costs), notes=tuple(notes(plan, starts, costs)))
+            costs += side_by_side((size,), plan, asked.seed, say)
+        each = seconds_each(asked.seed)
+        # The first of those that ran side by side was started before anything else ran.
+        counted = starts or [costs[0].start]
+        return Card(
+            self.name,
+            asked.seed,
+            figures(counted, costs, each),
+            notes=tuple(notes(plan, counted, costs, each)),
+        )
 
 
 SCALE: Final = Scale()
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Seconds until it leads, and the CPU time among them."""
-
-    seconds: float
-    cpu: float
-
-
 def start(plan: Plan, seed: int, say: Say) -> Start:
     """One start, with nothing else of ours running."""
-    size = plan.sizes[0]
+    size = plan.together[0]
     say(f"starting with {size} services")
-    with replica(size, seed, dict(plan.settings)) as one:
-        return Start(one.leading_after(), cpu_seconds(one.pid))
+    with replica(size, seed, plan.settings) as one:
+        return started(one)
 
 
-def side_by_side(plan: Plan, seed: int, say: Say) -> list[Cost]:
-    """Every size of `together` at the same time: CPU time is each process family's own."""
-    with ExitStack() as stack, ThreadPoolExecutor(len(plan.together)) as threads:
-        say(f"running {' and '.join(f'{size:,}' for size in plan.together)} services for {plan.rounds} rounds")
-        replicas = [stack.enter_context(replica(size, seed, dict(plan.settings))) for size in plan.together]
-        return list(threads.map(lambda one: cost(one, plan), replicas))
+def started(one: Replica) -> Start:
+    """How long it took to lead."""
+    return Start(one.leading_after(), cpu_seconds(one.pid))
 
 
-def cost(one: Replica, plan: Plan) -> Cost:
-    """Follow one replica through its rounds."""
-    one.leading_after()
-    began, first = after_rounds(one, plan.skipped)
-    ended, last = after_rounds(one, plan.skipped + plan.rounds)
-    resident = resident_bytes(one.pid)
+def side_by_side(sizes: tuple[int, ...], plan: Plan, seed: int, say: Say) -> list[Cost]:
+    """Every size at the same time, each started when the one before leads: CPU time is each process family's own."""
+    with ExitStack() as stack, ThreadPoolExecutor(len(sizes)) as threads:
+        running = []
+        for size in sizes:
+            say(f"running {size:,} services")
+            one = stack.enter_context(replica(size, seed, plan.settings))
+            running.append((one, started(one)))
+        return list(threads.map(lambda pair: cost(pair[0], pair[1], plan), running))
+
+
+def cost(one: Replica, start: Start, plan: Plan) -> Cost:
+    """Follow one replica until it has settled, then through the rounds that count."""
+    wait(one, lambda: one.settled(plan.skipped))
+    first = len(one.told().rounds)
+    began = at_round(one, first)
+    ended = at_round(one, first + plan.rounds)
+    told = one.told()
+    (since, asked), (until, asked_then) = told.rounds[first], told.rounds[first + plan.rounds]
     return Cost(
         services=one.services,
-        cpu=(ended - began) / plan.rounds,
-        queries=(last - first) / plan.rounds,
-        resident=resident / MEGABYTE,
-        unanswered=one.unanswered(),
+        start=start,
+        cpu=ended - began,
+        queries=(asked_then - asked) / plan.rounds,
+        resident=resident_bytes(one.pid) / MEGABYTE,
+        rounds=plan.rounds,
+        forecasts=forecasts(told, since, until),
+        unknown=tuple(told.unknown),
     )
 
 
-def after_rounds(one: Replica, count: int) -> tuple[float, int]:
-    """CPU seconds and queries at the moment when one more than `count` rounds have begun."""
+def forecasts(told: Told, since: float, until: float) -> int:
+    """How often a grid point of the loads' history came in a time: everything is forecast after each."""
+    return sum(since <= at < until and step == EVERY for at, step in told.ranges)
+
+
+def at_round(one: Replica, count: int) -> float:
+    """CPU seconds at the moment when one more than `count` rounds have begun."""
+    wait(one, lambda: len(one.told().rounds) > count)
+    return cpu_seconds(one.pid)
+
+
+def wait(one: Replica, until: Callable[[], bool]) -> None:
+    """Look again and again; raises Failed when the program ends or nothing comes of it."""
     end = time.monotonic() + DEADLINE
-    while time.monotonic() < end:
-        rounds = one.rounds()
-        if len(rounds) > count:
-            return cpu_seconds(one.pid), rounds[count][1]
+    while not until():
+        if one.process.poll() is not None or time.monotonic() > end:
+            raise Failed(f"{one.services} services: the rounds do not come: {one.last_words()}")
         time.sleep(0.1)
-    raise Failed(f"no {count + 1} rounds within {DEADLINE:g} s: {one.last_words()}")
 
 
-def figures(starts: tuple[Start, ...], costs: list[Cost]) -> Mapping[str, Figure]:
+def figures(starts: list[Start], costs: list[Cost], each: float) -> Mapping[str, Figure]:
     """By name."""
     found = {
         "start_seconds": Figure(median(one.seconds for one in starts), "s", at_most=START_AT_MOST),
@@ -149,28 +198,25 @@ def figures(starts: tuple[Start, ...], costs: list[Cost]) -> Mapping[str, Figure
     for one in costs:
         n = one.services
         found[f"resident_mb_{n}"] = Figure(one.resident, "MB", at_most=resident_bounds.get(n))
-        found[f"cpu_seconds_per_round_{n}"] = Figure(one.cpu, "s", at_most=cpu_bounds.get(n))
+        found[f"cpu_seconds_per_round_{n}"] = Figure(one.cpu_per_round(each), "s", at_most=cpu_bounds.get(n))
         found[f"queries_per_round_{n}"] = Figure(one.queries)
     return found
 
 
-def notes(plan: Plan, starts: tuple[Start, ...], costs: list[Cost]) -> Iterator[str]:
+def notes(plan: Plan, starts: list[Start], costs: list[Cost], each: float) -> Iterator[str]:
     """What the figures rest on."""
-    yield (
-        "stood in, and not counted: the API server and Prometheus, at the other end of local HTTP connections. "
-        "trimtab run, its clients, SQLite, page and workers are the shipped ones"
-    )
-    yield (
-        "a service: one Deployment of 3 pods, 2 ReplicaSets, Istio's preset, every other one with a policy in Observe; "
-        "one pod of 300 changes each second"
-    )
-    yield (
-        f"a round is 15 s; {plan.skipped} rounds left out, {plan.rounds} counted; "
-        f"sizes {', '.join(map(str, plan.together))} ran at the same time"
-    )
-    yield f"starts: {', '.join(f'{one.seconds:.2f} s' for one in starts)}, the median counts"
+    yield "stood in, and not counted: the API server and Prometheus, at the other end of local HTTP connections."
+    yield "the shipped ones: trimtab run, its clients, SQLite, page and worker processes; settings but for addresses,"
+    yield f"Istio's preset, and rounds of {plan.round_seconds:g} s (shipped: {SHIPPED_ROUND:g} s)."
+    if plan.round_seconds < SHIPPED_ROUND:
+        yield "what runs by the second (Lease, log, page) counts less in shorter rounds: the full run tells."
+    yield "a service: a Deployment of 3 pods, 2 ReplicaSets, in turn an autoscaler or a policy."
+    yield "one pod of 300 has its status written each second."
+    yield f"{plan.rounds} rounds counted; {', '.join(map(str, plan.together))} services ran at the same time."
+    made = ", ".join(f"{one.services:,} services {one.forecasts} times" for one in costs)
+    yield f"a forecast costs {1000 * each:.1f} ms of CPU; all were made in the rounds counted: {made}."
+    yield f"starts: {', '.join(f'{one.seconds:.2f} s' for one in starts)}, the median counts."
     where = f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}, Python {platform.python_version()}"
-    yield f"machine: {where}, load {os.getloadavg()[0]:.1f}"
-    unanswered = {query for one in costs for query in one.unanswered}
-    for query in sorted(unanswered):
+    yield f"machine: {where}, load {os.getloadavg()[0]:.1f}."
+    for query in sorted({query for one in costs for query in one.unknown}):
         yield f"the stand-in has no series for: {query}"

@@ -1,8 +1,8 @@
 """A cluster of N services as an API server would list them: Deployments, ReplicaSets, pods and policies, of real size.
 
 Pure, made from the seed. Each service is a Deployment of three pods with one older ReplicaSet beside the current one;
-every other service has a ServicePolicy in Observe. Managed fields, volumes, probes and conditions are there because
-they are most of an object's weight in memory.
+every other service has a ServicePolicy in Observe, the ones between an autoscaler. Managed fields, volumes, probes and
+conditions are there because they are most of an object's weight in memory.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ def cluster(count: int, seed: int) -> Iterator[tuple[str, Object]]:
         yield from workload(service, chance)
         if index % 2:
             yield "servicepolicies", policy(service, chance)
+        else:
+            yield "horizontalpodautoscalers", autoscaler(service, chance)
 
 
 def workload(service: Service, chance: random.Random) -> Iterator[tuple[str, Object]]:
@@ -166,9 +168,32 @@ def policy(service: Service, chance: random.Random) -> Object:
     return made
 
 
+def autoscaler(service: Service, chance: random.Random) -> Object:
+    """A HorizontalPodAutoscaler on CPU, at work."""
+    made = about("autoscaling/v2", "HorizontalPodAutoscaler", service, service.name, chance)
+    metric = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 60}}
+    made["spec"] = {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": service.name},
+        "minReplicas": 2,
+        "maxReplicas": 20,
+        "metrics": [{"type": "Resource", "resource": metric}],
+    }
+    made["status"] = {
+        "currentReplicas": PODS_EACH,
+        "desiredReplicas": PODS_EACH,
+        "conditions": [condition("AbleToScale"), condition("ScalingActive")],
+        "currentMetrics": [
+            {
+                "type": "Resource",
+                "resource": {"name": "cpu", "current": {"averageUtilization": 55, "averageValue": "140m"}},
+            }
+        ],
+    }
+    return made
+
+
 def about(version: str, kind: str, service: Service, name: str, chance: random.Random) -> Object:
     """An object's head, with who manages which of its fields."""
-    fields: Object = {f"f:{field}": {".": {}, **{f"f:{inner}": {} for inner in INNER}} for field in OUTER}
     return {
         "apiVersion": version,
         "kind": kind,
@@ -186,7 +211,7 @@ def about(version: str, kind: str, service: Service, name: str, chance: random.R
                     "apiVersion": version,
                     "time": BORN,
                     "fieldsType": "FieldsV1",
-                    "fieldsV1": fields,
+                    "fieldsV1": FIELDS,
                 }
                 for manager in ("kubectl", "kube-controller-manager")
             ],
@@ -196,6 +221,7 @@ def about(version: str, kind: str, service: Service, name: str, chance: random.R
 
 OUTER: Final = ("metadata", "spec", "template", "containers", "status")
 INNER: Final = ("annotations", "labels", "env", "image", "ports", "resources", "volumeMounts", "conditions")
+FIELDS: Final[Object] = {f"f:{field}": {".": {}, **{f"f:{inner}": {} for inner in INNER}} for field in OUTER}
 
 
 def child(version: str, kind: str, owner: Object, name: str, chance: random.Random) -> Object:

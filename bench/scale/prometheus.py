@@ -32,10 +32,13 @@ PRESET: Final = PRESETS["istio"]
 
 @dataclass(slots=True)
 class Told:
-    """What was asked: how many queries so far, and when each round began (monotonic seconds), with the count then."""
+    """What was asked: how many queries so far, when each round began (monotonic seconds) with the count then, and when
+    histories were asked for, with their steps.
+    """
 
     queries: int = 0
     rounds: list[tuple[float, int]] = field(default_factory=list)
+    ranges: list[tuple[float, float]] = field(default_factory=list)
     unknown: set[str] = field(default_factory=set)
 
 
@@ -58,9 +61,7 @@ class Answers:
     async def report(self, _: web.Request) -> web.Response:
         """For the bench: what was asked so far."""
         told = self.told
-        return web.json_response(
-            {"queries": told.queries, "rounds": told.rounds, "unknown": sorted(told.unknown), "now": time.monotonic()}
-        )
+        return web.json_response({"rounds": told.rounds, "ranges": told.ranges, "unknown": sorted(told.unknown)})
 
     async def instant(self, request: web.Request) -> web.Response:
         """One evaluation."""
@@ -86,6 +87,7 @@ class Answers:
         asked = await parameters(request)
         labels = self.labels(asked["query"])
         start, end, step = (float(asked[name]) for name in ("start", "end", "step"))
+        self.told.ranges.append((time.monotonic(), step))
         times = np.asarray(start + step * np.arange(int((end - start) / step + 1e-6) + 1), dtype=np.float64)
         stamps = [f"{at:.3f}" for at in times]
         courses = [

@@ -29,11 +29,26 @@ import bench
 ROOT: Final = Path(bench.__file__).resolve().parents[1]
 """Where `bench` is imported from."""
 LOOK: Final = 0.05
-DEADLINE: Final = 300.0
+DEADLINE: Final = 600.0
+QUIET: Final = 2.0
+"""Seconds without a question for history after which there is none to come."""
+FORECAST: Final = "trimtab_forecast_peak{"
+"""The metric that is there once loads have been forecast."""
 
 
 class Failed(RuntimeError):
     """The program under test ended, or did not come up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """When each round began (monotonic seconds) and how many queries had been asked by then; when histories were asked
+    for, with their steps; queries that the stand-in has no series for.
+    """
+
+    rounds: list[tuple[float, int]]
+    ranges: list[tuple[float, float]]
+    unknown: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +83,15 @@ class Replica:
             return False
         return "\ntrimtab_leader 1.0" in answer(f"{self.page}/metrics")
 
-    def rounds(self) -> tuple[tuple[float, int], ...]:
-        """When each round began (monotonic seconds), and how many queries had been asked by then."""
-        told: Mapping[str, Any] = json.loads(answer(f"{self.standin}/told"))
-        return tuple((float(at), int(count)) for at, count in told["rounds"])
+    def told(self) -> Told:
+        """What its Prometheus was asked so far."""
+        return Told(**json.loads(answer(f"{self.standin}/told")))
 
-    def unanswered(self) -> tuple[str, ...]:
-        """Queries that the stand-in has no series for."""
-        return tuple(json.loads(answer(f"{self.standin}/told"))["unknown"])
+    def settled(self, after: int) -> bool:
+        """Whether so many rounds have begun, all history is there, and every load has been forecast once."""
+        told = self.told()
+        quiet = not told.ranges or time.monotonic() - told.ranges[-1][0] > QUIET
+        return len(told.rounds) > after and quiet and f"\n{FORECAST}" in answer(f"{self.page}/metrics")
 
     def last_words(self) -> str:
         """The end of its log."""
@@ -151,7 +167,7 @@ def free_port() -> int:
 
 
 def plain_environment() -> dict[str, str]:
-    """Ours without anything that would be a setting, point at a real cluster, or keep Python from its compiled files."""
+    """Ours without what would be a setting, point at a real cluster, or keep Python from its compiled files."""
     prefixes = ("TRIMTAB_", "KUBERNETES_", "KUBECONFIG", "PYTHON")
     return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
 
