@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from controller.core.alertmanager import BadPayload
 from controller.errors import Retriable, TrimtabError
-from controller.web import entrance, fleet, pages, rest, status, stream
+from controller.web import entrance, fleet, judge, pages, rest, status, stream
 from controller.web.backend import Backend
 from controller.web.failures import LoginNeeded, NoSuchPage, PageFailure
 from controller.web.options import Options
@@ -37,7 +37,7 @@ def create_app(backend: Backend, options: Options | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.door = Door(backend, options, Sessions(options.session_key, options.session_lasts))
-    for part in (pages.router, fleet.router, rest.router, status.router, stream.router, entrance.router):
+    for part in (pages.router, fleet.router, rest.router, status.router, judge.router, stream.router, entrance.router):
         app.include_router(part)
     app.mount("/static", StaticFiles(directory=str(STATIC)), name="static")
     app.add_exception_handler(PageFailure, failed)

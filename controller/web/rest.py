@@ -83,21 +83,21 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def _inlined(node: Any, defined: dict[str, Any]) -> Any:
+def inlined(node: Any, defined: dict[str, Any]) -> Any:
     """A JSON schema whose references are replaced by what they name."""
     match node:
         case {"$ref": str() as reference}:
-            return _inlined(defined[reference.rpartition("/")[2]], defined)
+            return inlined(defined[reference.rpartition("/")[2]], defined)
         case dict():
-            return {key: _inlined(value, defined) for key, value in node.items() if key != "$defs"}
+            return {key: inlined(value, defined) for key, value in node.items() if key != "$defs"}
         case list():
-            return [_inlined(value, defined) for value in node]
+            return [inlined(value, defined) for value in node]
         case _:
             return node
 
 
 _SCHEMA = Webhook.model_json_schema()
-PAYLOAD: dict[str, Any] = _inlined(_SCHEMA, _SCHEMA.get("$defs", {}))
+PAYLOAD: dict[str, Any] = inlined(_SCHEMA, _SCHEMA.get("$defs", {}))
 """Alertmanager's webhook as the documented body; it is parsed by hand, after the token was looked at."""
 
 
