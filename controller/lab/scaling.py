@@ -61,7 +61,7 @@ def look_all(state: State, load: Floats | None) -> None:
                 if load is None
                 else AverageValue(scaler.requests_per_pod, float(load[scaler.service]), pods)
             )
-        scaler.read = [one for metric in metrics if (one := _reading(scaler, metric)) is not None]
+        scaler.read = metrics
         answer = look(scaler.rule, deployment.replicas, metrics, scaler.history, state.t)
         scaler.history, scaler.desired = answer.history, answer.desired
         scaler.limited = _limited(scaler.rule, answer.recommended, answer.desired)
@@ -200,8 +200,9 @@ def status_of(state: State, scaler: Autoscaler) -> dict[str, Any]:
             limited,
         ],
     }
-    if scaler.read:
-        status["currentMetrics"] = scaler.read
+    read = [one for metric in scaler.read if (one := _reading(scaler, metric)) is not None]
+    if read:
+        status["currentMetrics"] = read
     if scaler.scaled_at is not None:
         status["lastScaleTime"] = state.stamp(scaler.scaled_at)
     return status

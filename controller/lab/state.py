@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from controller.lab.autoscaler import History, Rule
+from controller.lab.autoscaler import History, Metric, Rule
 from controller.lab.behaviour import Behaviour
 from controller.lab.fleet import Fleet, Phase
 from controller.lab.scenario import Scenario
@@ -124,7 +124,7 @@ class Autoscaler:
     desired: int = 0
     scaled_at: float | None = None
     limited: str = ""
-    read: list[dict[str, Any]] = field(default_factory=list)
+    read: list[Metric] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)

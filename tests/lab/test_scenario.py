@@ -1,0 +1,115 @@
+"""A scenario says what is wrong with it: file, line, column, and the nearest known word."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from controller.lab.scenario import BadScenario, Scenario
+
+GOOD = """name: one
+services:
+  - name: web
+    load: {rate: 10}
+    versions: {v1: {}, v2: {crashAfter: 5s}}
+faults:
+  - {kind: crash-loop, service: web, to: v2, at: 5m}
+"""
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(BadScenario) as raised:
+        Scenario.load(text, "my.yaml")
+    return [str(problem) for problem in raised.value.problems]
+
+
+@pytest.mark.parametrize("name", ["shop", "small"])
+def test_what_ships_loads(name: str) -> None:
+    assert Scenario.shipped(name).name == name
+
+
+def test_a_good_one_loads_from_text_and_from_a_path(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text(GOOD)
+
+    assert Scenario.load(GOOD) == Scenario.load(tmp_path / "one.yaml") == Scenario.load(str(tmp_path / "one.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("rate: 10", "rat: 10", "my.yaml:4:12: there is no field rat. Did you mean rate?"),
+        ("at: 5m", "at: soon", "my.yaml:7:50: 'soon' is no duration: write 500ms, 30s, 5m, 1h30m or 7d"),
+        ("at: 5m", "after: 5m", "my.yaml:7:5: at is missing"),
+        ("kind: crash-loop", "kind: crash-lop", "my.yaml:7:12: there is no fault crash-lop. Did you mean crash-loop?"),
+        ("kind: crash-loop, ", "", "my.yaml:7:5: kind is missing"),
+        ("service: web", "service: wob", "my.yaml:7:33: there is no service wob. Did you mean web?"),
+        ("to: v2", "to: v3", "my.yaml:7:42: there is no version v3."),
+        ("to: v2", "to: v1", "my.yaml:7:42: version v1 does not crash: give it crashAfter"),
+        ("name: web", "name: Web", "my.yaml:3:11: String should match pattern"),
+        ("{rate: 10}", "{}", "my.yaml:4:11: give either rate or trace"),
+        ("{rate: 10}", "{trace: no.csv, peak: 5}", "my.yaml:4:19: there is no trace no.csv"),
+        ("    load", "    calls: [{to: web}]\n    load", "my.yaml:3:3: calls go round in a circle: web → web"),
+        ("    load", "    running: v9\n    load", "my.yaml:4:14: there is no version v9."),
+        ("    load", "    memory: {limit: much}\n    load", "my.yaml:4:21: 'much' is no quantity"),
+        ("    load", "    errors: 120%\n    load", "my.yaml:4:13: '120%' is no share"),
+        ("name: one", "name: [one", "my.yaml:2:9: not YAML"),
+        ("at: 5m", "at: 5m, at: 6m", "my.yaml:7:54: at is there twice"),
+        ("name: one", "name: one\ntraces: {}", "my.yaml:2:9: traces are named where they are used"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place(before: str, after: str, said: str) -> None:
+    found = problems(GOOD.replace(before, after, 1))
+
+    assert any(one.startswith(said) for one in found), found
+
+
+def test_a_field_that_is_unknown_to_a_fault_gets_that_fault_s_words() -> None:
+    found = problems(GOOD.replace("to: v2", "too: v2"))
+
+    assert any("there is no field too. Did you mean to?" in one for one in found)
+
+
+def test_no_file_no_text_and_several_documents_are_findings(tmp_path: Path) -> None:
+    for source in (tmp_path / "none.yaml", str(tmp_path) + "/none.yaml"):
+        with pytest.raises(BadScenario, match="cannot be read"):
+            Scenario.load(source)
+    (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(BadScenario, match="cannot be read"):
+        Scenario.load(tmp_path / "bytes.yaml")
+    assert "2 documents" in problems(f"{GOOD}---\n{GOOD}")[0]
+    assert problems("[]\n")
+    assert problems("\n")
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("time,value\n", "line 1"),
+        ("timestamp,value\n2026-01-01T00:00:00Z,abc\n", "line 2"),
+        ("timestamp,value\n2026-01-01T00:00:00Z,1\nyesterday,2\n", "line 3"),
+        ("timestamp,value\n2026-01-01T00:05:00Z,1\n2026-01-01T00:00:00Z,2\n", "line 3: its time"),
+        ("timestamp,value\n2026-01-01T00:00:00Z,-1\n", "line 2"),
+        ("timestamp,value\n2026-01-01T00:00:00Z,nan\n", "line 2"),
+        ("timestamp,value\n2026-01-01T00:00:00Z,1\n", "two are the least"),
+        ("", "line 1"),
+    ],
+)
+def test_an_unreadable_trace_is_told_with_its_line_and_where_it_is_used(tmp_path: Path, rows: str, said: str) -> None:
+    (tmp_path / "my.csv").write_text(rows)
+    (tmp_path / "one.yaml").write_text(GOOD.replace("{rate: 10}", "{trace: my.csv, peak: 5}"))
+
+    with pytest.raises(BadScenario) as raised:
+        Scenario.load(tmp_path / "one.yaml")
+
+    text = str(raised.value.problems[0])
+    assert "one.yaml:4:19: trace my.csv" in text
+    assert said in text
+
+
+def test_a_trace_that_is_not_gzip_is_told(tmp_path: Path) -> None:
+    (tmp_path / "my.csv.gz").write_bytes(b"timestamp,value\n")
+    (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(b"timestamp,value\n")[:12])
+    for name in ("my.csv.gz", "cut.csv.gz"):
+        (tmp_path / "one.yaml").write_text(GOOD.replace("{rate: 10}", f"{{trace: {name}, peak: 5}}"))
+        with pytest.raises(BadScenario, match="is not gzip"):
+            Scenario.load(tmp_path / "one.yaml")
