@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from scipy.stats import binom, hypergeom
 
 from detectors.base import Judge
@@ -19,6 +18,7 @@ from detectors.canary.verdict import Sequential
 from detectors.conformance import check_judge, episode, first
 from detectors.results import CannotKnow, Hold, Promote, RollBack, Unknowable, Verdict
 from detectors.series import DataHealth, Problem
+from tests.detectors.rollouts import Noise, simulated
 
 ALPHA = 0.01
 JUDGE = Sequential()
@@ -282,22 +282,6 @@ def test_pods_that_differ_and_bursts_are_seen_as_dispersion() -> None:
 # How often it is wrong
 
 
-def healthy(seed: int, *, looks: int, spread: float, lasting: float, pods: float) -> Evidence:
-    """A rollout of a version that is as good as the old one, with noise that each arm has for itself."""
-    noise = np.random.default_rng(seed)
-
-    def arm() -> Arm:
-        state, levels = noise.normal() * spread, []
-        for _ in range(looks):
-            levels.append(state)
-            state = lasting * state + math.sqrt(1 - lasting**2) * spread * noise.normal()
-        share: NDArray[np.float64] = 0.005 * np.exp(noise.normal(size=(3, 1)) * pods + np.array(levels))
-        requests = noise.poisson(250.0, (3, looks))
-        return Arm(requests.astype(np.float64), noise.binomial(requests, np.minimum(share, 1)).astype(np.float64))
-
-    return evidence(arm(), arm())
-
-
 @pytest.mark.parametrize(
     ("spread", "lasting", "pods"),
     [(0.0, 0.0, 0.0), (0.5, 0.0, 0.0), (0.3, 0.5, 0.0), (0.0, 0.0, 0.2)],
@@ -312,7 +296,7 @@ def test_healthy_versions_are_rolled_back_at_most_as_often_as_declared(
     """
     false = sum(
         isinstance(
-            JUDGE.judge(healthy(seed, looks=30, spread=spread, lasting=lasting, pods=pods), ALPHA),
+            JUDGE.judge(simulated(seed, Noise(spread, lasting, pods), looks=30), ALPHA),
             RollBack,
         )
         for seed in range(150)

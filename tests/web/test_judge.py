@@ -67,6 +67,12 @@ def changed(path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
     return dict(body)
 
 
+BOTH = {
+    "looks": [look(0, counts(5, 0), counts(5, 0))],
+    "totals": {"canary": counts(5, 0), "baseline": counts(5, 0)},
+}
+
+
 @pytest.mark.parametrize(
     ("body", "place"),
     [
@@ -80,7 +86,7 @@ def changed(path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
         ({"looks": []}, "looks"),
         ({"looks": [look(n, None, counts(5, 0)) for n in range(3)]}, "canary: not a single request"),
         ({"totals": {"canary": counts(10, 1), "baseline": counts(0, 0)}}, "baseline: not a single request"),
-        ({"looks": [look(0, counts(5, 0), counts(5, 0))], "totals": {"canary": counts(5, 0), "baseline": counts(5, 0)}}, "one of them"),
+        (BOTH, "exactly one of them"),
         ({}, "exactly one of them"),
         ({"looks": [look(0, counts(1, 0), counts(1, 0))] * (MOST_LOOKS + 1)}, "looks"),
         ('{"totals": {"canary": {"requests": NaN, "failures": 0}, "baseline": {}}}', "requests"),
