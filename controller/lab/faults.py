@@ -39,13 +39,13 @@ class Timed(Strict):
 class Leak(Timed):
     """Each container of the service keeps so much more memory per minute, up to a bound; a restart begins anew.
 
-    With `spread` containers do so at different paces, each up to that share faster or slower.
+    Containers do so at different paces, each up to `spread` faster or slower.
     """
 
     kind: Literal["leak"]
     service: Text
     per_minute: Bytes = Field(alias="perMinute")
-    spread: Share = 0.0
+    spread: Share = 0.3
     up_to: Bytes | None = Field(default=None, alias="upTo")
 
 

@@ -51,7 +51,7 @@ _FLOATS = (
     ("memory_limit", np.inf),
     ("memory_request", 0.0),
     ("leak", 0.0),
-    ("pace", 1.0),
+    ("pace", 0.0),
     ("median", 1.0),
     ("sigma", 1.0),
     ("slow_share", 0.0),

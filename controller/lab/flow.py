@@ -20,6 +20,8 @@ from controller.lab.scenario import Scenario
 _EDGES = np.array(EDGES)
 _ALMOST = 1.0 - 1e-9
 _BUSIEST = 0.98
+PACES = 0.3
+"""How far apart pods leak and fill their disks, as a share of the mean: no two come to their end at once."""
 
 
 @dataclass(slots=True, eq=False)
@@ -194,18 +196,15 @@ class Flow:
     def _fill(self, fleet: Fleet, ground: Ground, held: Floats, alive: np.ndarray, served: Floats, dt: float) -> None:
         n = fleet.size
         service = fleet.service[:n]
-        running = fleet.pace[:n] * dt * alive
-        grown = fleet.leaked[:n] + (fleet.leak[:n] + ground.leak[service]) * running
+        apart = fleet.pace[:n]
+        leaking = fleet.leak[:n] * (1.0 + PACES * apart)
+        leaking = leaking + ground.leak[service] * (1.0 + ground.leak_spread[service] * apart)
+        grown = fleet.leaked[:n] + leaking * dt * alive
         most = np.where(fleet.leak[:n] > 0, np.inf, ground.leak_most[service])
         fleet.leaked[:n] = np.maximum(fleet.leaked[:n], np.minimum(grown, most))
         inside = fleet.queue[:n] + served / dt * held
         fleet.memory[:n] = (fleet.memory_base[:n] + fleet.memory_each[:n] * inside + fleet.leaked[:n]) * alive
-        fleet.disk[:n] += ground.disk[service] * running
-
-
-def _apart(identity: np.ndarray) -> Floats:
-    """A number between −1 and 1 for each pod, its own for life, evenly spread (multiples of the golden ratio)."""
-    return 2.0 * np.mod(identity * 0.6180339887498949, 1.0) - 1.0
+        fleet.disk[:n] += ground.disk[service] * (1.0 + PACES * apart) * dt * alive
 
 
 def summed(places: np.ndarray, weights: np.ndarray, count: int) -> Floats:

@@ -13,8 +13,6 @@ from controller.lab.state import Ended, Pod, ReplicaSet, State
 from remediations.pods import OOM
 
 BACKOFF_FIRST, BACKOFF_MOST, BACKOFF_FORGOTTEN = 10.0, 300.0, 600.0
-PACE = (0.7, 1.3)
-"""How much faster or slower than the mean a pod leaks and fills its disk: no two come to their end at once."""
 DRAIN = 5.0
 """Seconds in which a pod that is deleted goes on serving what waits in it."""
 
@@ -35,7 +33,7 @@ def create(state: State, owner: ReplicaSet) -> Pod:
     fleet.timeout[place] = service.timeout
     fleet.memory_base[place], fleet.memory_each[place] = behaviour.memory_base, service.memory.per_waiting
     fleet.memory_limit[place], fleet.memory_request[place] = behaviour.memory_limit, behaviour.memory_request
-    fleet.leak[place], fleet.pace[place] = behaviour.leak, state.drawing.uniform(*PACE)
+    fleet.leak[place], fleet.pace[place] = behaviour.leak, state.drawing.uniform(-1.0, 1.0)
     latency = service.latency
     fleet.median[place], fleet.sigma[place] = latency.median * behaviour.latency, latency.sigma
     fleet.slow_share[place] = behaviour.slow_share

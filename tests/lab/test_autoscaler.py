@@ -1,5 +1,7 @@
 """The autoscaler's rule: the cases of Kubernetes' own tests (replica_calculator_test.go), and what always holds."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
