@@ -11,8 +11,8 @@ from controller.api.read import BadObject, any_from_file, from_cluster, from_fil
 from controller.api.v1alpha1.automationpause import AutomationPause
 from controller.api.v1alpha1.plannedevent import PlannedEvent
 from controller.api.v1alpha1.remediation import Remediation
-from controller.api.v1alpha1.servicepolicy import CanaryMode, ScalingMode, ServicePolicy
-from controller.core.policy import Mode
+from controller.api.v1alpha1.servicepolicy import ServicePolicy
+from controller.core.policy import CanaryMode, Mode, ScalingMode
 from tests.api.examples import EVENT, IMPOSSIBLE, PAUSE, POLICY, REMEDIATION, Json, spoilt
 
 KINDS: dict[str, type[BaseModel]] = {
