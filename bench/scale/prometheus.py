@@ -44,10 +44,11 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """One Prometheus."""
+    """One Prometheus that has scraped for so many days."""
 
     services: tuple[Service, ...]
     seed: int
+    days: float = 14.0
     told: Told = field(default_factory=Told)
 
     def routes(self) -> list[web.RouteDef]:
@@ -89,6 +90,7 @@ class Answers:
         start, end, step = (float(asked[name]) for name in ("start", "end", "step"))
         self.told.ranges.append((time.monotonic(), step))
         times = np.asarray(start + step * np.arange(int((end - start) / step + 1e-6) + 1), dtype=np.float64)
+        times = times[times >= time.time() - self.days * DAY]
         stamps = [f"{at:.3f}" for at in times]
         courses = [
             ",".join(f'[{at},"{value:.6g}"]' for at, value in zip(stamps, values, strict=True))
@@ -97,7 +99,7 @@ class Answers:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
         await response.write(b'{"status":"success","data":{"resultType":"matrix","result":[')
-        for index, service in enumerate(self.services if labels is not None else ()):
+        for index, service in enumerate(self.services if labels is not None and len(times) else ()):
             head = json.dumps(labels(service) if labels is not None else {})
             text = f'{"," if index else ""}{{"metric":{head},"values":[{courses[index % COURSES]}]}}'
             await response.write(text.encode())

@@ -108,9 +108,11 @@ def answer(address: str) -> str:
 
 
 @contextmanager
-def standins(services: int, seed: int) -> Iterator[str]:
+def standins(services: int, seed: int, days: float) -> Iterator[str]:
     """The far ends in a process of their own; their address."""
-    command = [sys.executable, "-m", "bench.scale.standin", "--services", str(services), "--seed", str(seed)]
+    said = {"--services": services, "--seed": seed, "--days": days}
+    words = [str(word) for pair in said.items() for word in pair]
+    command = [sys.executable, "-m", "bench.scale.standin", *words]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, cwd=ROOT) as process:
         assert process.stdin is not None
@@ -126,11 +128,11 @@ def standins(services: int, seed: int) -> Iterator[str]:
 
 
 @contextmanager
-def replica(services: int, seed: int, settings: Mapping[str, str]) -> Iterator[Replica]:
-    """`trimtab run` over its stand-ins; ended and cleaned up afterwards."""
+def replica(services: int, seed: int, settings: Mapping[str, str], days: float = 14.0) -> Iterator[Replica]:
+    """`trimtab run` over its stand-ins with so many days of history; ended and cleaned up afterwards."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="trimtab-scale-")))
-        standin = stack.enter_context(standins(services, seed))
+        standin = stack.enter_context(standins(services, seed, days))
         port = free_port()
         (folder / "kubeconfig").write_text(yaml.safe_dump(kubeconfig(standin)), encoding="utf-8")
         log = stack.enter_context((folder / "log").open("wb"))

@@ -16,9 +16,9 @@ from bench.scale.objects import cluster, services
 from bench.scale.prometheus import Answers
 
 
-async def serve(count: int, seed: int) -> None:
+async def serve(count: int, seed: int, days: float) -> None:
     """Until whoever started us has gone."""
-    objects, answers = Objects(cluster(count, seed), seed), Answers(services(count), seed)
+    objects, answers = Objects(cluster(count, seed), seed), Answers(services(count), seed, days)
     application = web.Application(client_max_size=1 << 24)
     application.add_routes([*answers.routes(), *routes(objects)])
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
@@ -34,12 +34,13 @@ async def serve(count: int, seed: int) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Serve `--services N` from `--seed N`."""
+    """Serve `--services N` from `--seed N` with `--days N` of history."""
     parser = argparse.ArgumentParser(prog="python -m bench.scale.standin")
     parser.add_argument("--services", type=int, required=True)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--days", type=float, default=14.0)
     chosen = parser.parse_args(arguments)
-    asyncio.run(serve(chosen.services, chosen.seed))
+    asyncio.run(serve(chosen.services, chosen.seed, chosen.days))
 
 
 if __name__ == "__main__":
