@@ -83,6 +83,7 @@ class Mark(StrEnum):
     PERSON = "person"
     BAD = "bad"
     ASKS = "asks"
+    VERIFYING = "verifying"
     ACTED = "acted"
     WOULD = "would"
     OVER = "over"
@@ -329,6 +330,8 @@ def _mark(incident: Incident, deeds: Sequence[Deed], questions: Sequence[Questio
         return Mark.BAD
     if any(question.fate is Fate.OPEN for question in questions):
         return Mark.ASKS
+    if incident.verifying:
+        return Mark.VERIFYING
     if done:
         return Mark.ACTED
     return Mark.WOULD if deeds else Mark.OVER

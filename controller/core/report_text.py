@@ -23,6 +23,7 @@ SHAPES = {
     Mark.PERSON: "▲",
     Mark.BAD: "✖",
     Mark.ASKS: "●",
+    Mark.VERIFYING: "◐",
     Mark.ACTED: "✔",
     Mark.WOULD: "○",
     Mark.OVER: "·",
@@ -245,8 +246,8 @@ def message(report: Report, link: str = "") -> Message:
     shown = groups(report, MOST_LINES)
     rows = list(facts(report))
     for group in shown[:MOST_SERVICES]:
-        more = f" · and {group.more} before that" if group.more else ""
-        rows.append((clean(str(group.workload)), " · ".join(told(line) for line in group.lines) + more))
+        more = (f"and {group.more} before that",) if group.more else ()
+        rows.append((clean(str(group.workload)), "\n".join((*(told(line) for line in group.lines), *more))))
     if len(shown) > MOST_SERVICES:
         rows.append(("And", f"{count(len(shown) - MOST_SERVICES, 'more service')}"))
     note = quiet_note(report) if report.quiet else ""

@@ -50,7 +50,7 @@ def test_every_service_is_shown_on_any_width(trimtab: Trimtab, running: Served, 
 
     assert answer.code is Exit.OK
     assert max(len(line) for line in answer.out.splitlines()) <= int(columns)
-    for told in ("checkout", "search", "basket", "invoices", "212/s", "≤ 338/s", "INC-2041", "▲ stale", "9 of 20"):
+    for told in ("checkout", "search", "basket", "invoices", "212/s", "≤ 338/s", "INC-2041", "▲ stale", "9 held"):
         assert told in answer.out
     assert "ledger" not in answer.out  # of a namespace that mara may not read
     assert "\x1b" not in answer.out
@@ -60,15 +60,16 @@ def test_a_number_that_is_not_there_is_a_dash_with_its_reason(trimtab: Trimtab, 
     answer = ask(trimtab, running, token)
 
     (row,) = [line for line in answer.out.splitlines() if line.startswith("shop/invoices")]
-    assert row.split()[1:3] == ["–", "–"]
-    assert "no load and forecast of shop/invoices: no metrics preset" in answer.out
+    assert "–" in row
+    assert not any(character.isdigit() for character in row)
+    assert "no load and forecast of shop/invoices (StatefulSet): no metrics preset" in answer.out
     assert "data of shop/search: the newest scrape is 312 s old" in answer.out
 
 
 def test_what_would_have_been_done_is_listed(trimtab: Trimtab, running: Served, token: Path) -> None:
     answer = ask(trimtab, running, token)
 
-    assert "○ Fri 20 Nov 14:02 UTC  shop/checkout: roll back to v41, after asking · INC-2038" in answer.out
+    assert "○ Fri 20 Nov 14:02 UTC  shop/basket: roll back to v41, after asking · INC-2038" in answer.out
     assert answer.out.rstrip().endswith("next: trimtab explain INC-2041")
 
 

@@ -347,10 +347,11 @@ def paused() -> Tale:
     return Tale().opened().proposed().decided(Route.REFUSE, ASKS, stop)
 
 
-def observed() -> Tale:
+def observed(workload: Workload = CHECKOUT) -> Tale:
     """Observe: nothing may be done, and what would have been is told."""
     only = Reason(Route.REFUSE, "observe", "the policy observes only", Lifts.NOBODY)
-    return Tale().opened(observe_only=True).proposed().decided(Route.REFUSE, only, ASKS, would=Route.ASK)
+    tale = Tale(workload=workload).opened(observe_only=True)
+    return tale.proposed().decided(Route.REFUSE, only, ASKS, would=Route.ASK)
 
 
 def harmful() -> Tale:

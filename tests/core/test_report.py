@@ -102,6 +102,7 @@ def test_what_nobody_judged_yet_is_no_success() -> None:
     (deed,) = of(samples.asked().answered().applied()).deeds
 
     assert deed.outcome is None
+    assert [line.mark for line in of(samples.asked().answered().applied()).lines] == [Mark.VERIFYING]
     assert named(of(samples.asked().answered().applied()))["Came of it"] == "1 not judged yet"
 
 

@@ -1,5 +1,6 @@
 """A fresh install on a burning cluster: it sees, it says what it would do, it has no right to any of it (S11)."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -48,15 +49,33 @@ def test_on_a_burning_cluster_a_fresh_install_changes_nothing_and_says_what_it_w
     told = wait_for("it is explained", lambda: _about_checkout(observing), timeout=180, every=1)
 
     assert "would have asked whether to roll back to v41" in told
+    _every_workload_is_listed_without_a_policy(plane, observing)
     assert effects(plane.audit, since=since, user=release.ACCOUNT) == []
     assert denied(plane.audit, release.ACCOUNT, since=since) == []
     assert _rights(plane) == []
 
 
+def _every_workload_is_listed_without_a_policy(plane: ControlPlane, trimtab: Trimtab) -> None:
+    """As `kubectl exec` would ask: with the account's own token."""
+    said = trimtab.cli("status", "--output", "json")
+    assert said.code == 0, said.problem
+    found = json.loads(said.out)
+    services = {service["name"]: service for service in found["services"] if service["namespace"] == "shop"}
+
+    assert plane.api.list("trimtab.dev/v1alpha1", "servicepolicies", "shop") == []
+    assert set(services) == {"search", "cart", "mail", "stock", "checkout"}
+    assert {service["modes"] for service in services.values()} == {"Observe"}
+    assert {service["policy"] for service in services.values()} == {"default"}
+    assert "would have asked whether to roll back to v41" in services["checkout"]["would"]
+    assert "roll back to v41" in [would["text"] for would in found["would"] if would["name"] == "checkout"]
+    assert found["program"]["leads"]
+    text = trimtab.cli("status", "-n", "shop", columns=120).out
+    assert "shop/checkout" in text
+    assert trimtab.cli("report").out.startswith("Last week I would have asked")
+
+
 def _about_checkout(trimtab: Trimtab) -> str:
     listed = trimtab.cli("incidents", "--output", "json").out
-    import json
-
     for found in json.loads(listed)["incidents"]:
         if found["name"] == "checkout":
             told = trimtab.cli("explain", found["id"]).out

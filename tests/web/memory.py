@@ -176,12 +176,16 @@ def _expiry(tale: Tale) -> datetime:
     return question.expires
 
 
+BASKET = Workload("shop", "Deployment", "basket")
+
+
 def furnished() -> MemoryBackend:
     """One incident of every kind that people meet, and services with good and bad data."""
     tales = []
     makers = ("cleared", "repaired", "undoable", "ineffective", "observed", "frozen", "unplanned", "asked")
     for number, name in enumerate(makers, start=2034):
-        tales.append(samples.renamed(samples.ALL[name](), f"INC-{number}"))
+        tale = samples.observed(BASKET) if name == "observed" else samples.ALL[name]()
+        tales.append(samples.renamed(tale, f"INC-{number}"))
     stale = DataHealth(frozenset({Problem.STALE}), "the newest scrape is 312 s old")
     none = "no metrics preset (policy_defaults.preset, or metrics of a ServicePolicy)"
     until = samples.at("14:11:00")
@@ -198,8 +202,8 @@ def furnished() -> MemoryBackend:
             canary="Rollback",
             load=Quantity(212.4, "1/s"),
             peak=Quantity(338.0, "1/s", "with a chance of 95 %", until),
-            floor=Clause("9 of 20", "a peak of 338 at 39.2 per pod needs 9"),
-            rollout=Clause("v42 on hold", "7 of 12 pods are new; 61 % of the way to a verdict"),
+            floor=Clause("9 held", "a peak of 338 at 39.2 per pod needs 9"),
+            rollout=Clause("v42 Hold 61%", "v42 fails 0.4 % of its requests, v41 0.2 %: undecided, 61 %"),
         ),
         Service(
             samples.SEARCH,
@@ -208,12 +212,13 @@ def furnished() -> MemoryBackend:
             stale,
             8,
             8,
-            load=Quantity(1230.0, "1/s"),
-            peak=Quantity(why="the load is not to be trusted: stale"),
-            floor=Clause("4 of 10", "keeps the last good floor of 4: stale"),
+            load=Quantity(why="data stale"),
+            peak=Quantity(why="data stale"),
+            scaling="Floor",
+            floor=Clause("4 held", "keeps the last good floor of 4: stale"),
         ),
         Service(
-            Workload("shop", "StatefulSet", "basket"),
+            BASKET,
             "Observe",
             "default",
             HEALTHY,
@@ -226,7 +231,7 @@ def furnished() -> MemoryBackend:
             floor=Clause("would be 4", "a peak of 61 at 16 per pod needs 4"),
         ),
         Service(
-            Workload("shop", "Deployment", "invoices"),
+            Workload("shop", "StatefulSet", "invoices"),
             "Observe",
             "default",
             None,
@@ -245,6 +250,7 @@ def yesterday(now: datetime, workload: Workload = samples.CHECKOUT) -> Series:
     start = now - 288 * step
     hours = np.array([(start + number * step).hour + (start + number * step).minute / 60 for number in range(289)])
     values = 130 + 95 * np.sin((hours - 9) / 24 * 2 * np.pi) + 9 * np.sin(hours * 17)
+    values *= 212.4 / values[-1]
     values[150:162] = np.nan
     return Series(workload, Signal.LOAD, start, step, values, "1/s")
 

@@ -16,7 +16,10 @@ SHOTS = [
     ("page-incident", "/incidents/INC-2041", "dark", 320, 1250),
     ("page-incidents", "/", "light", 1280, 900),
     ("page-review", "/review", "dark", 1280, 720),
-    ("page-services", "/services", "light", 1280, 720),
+    ("page-services", "/services", "light", 1280, 1000),
+    ("page-service", "/services/shop/Deployment/checkout", "light", 1280, 1180),
+    ("page-service", "/services/shop/Deployment/checkout", "dark", 1280, 1180),
+    ("page-report", "/report", "light", 1280, 1150),
 ]
 """Name, path, theme, width and height."""
 

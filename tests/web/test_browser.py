@@ -22,7 +22,7 @@ PATHS = [
     "/review",
     "/services",
     CHECKOUT,
-    "/services/shop/Deployment/invoices",
+    "/services/shop/StatefulSet/invoices",
     "/report",
     "/nowhere",
 ]

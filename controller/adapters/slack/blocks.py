@@ -189,7 +189,8 @@ def columns(text: str, name: str) -> list[str]:
     """A fact with its name in a column of its own."""
     if not name:
         return [f"  {line}" for line in text.split("\n")]
-    return [f"  {name:<12}{text.removeprefix(f'*{name}*').lstrip()}"]
+    first, *more = text.removeprefix(f"*{name}*").lstrip().split("\n")
+    return [f"  {name:<11} {first}", *(f"{'':14}{line}" for line in more)]
 
 
 def unmarked(text: str) -> str:
