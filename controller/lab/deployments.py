@@ -55,6 +55,8 @@ def reconcile(state: State, deployment: Deployment) -> None:
             if before == [replica_set.wanted for replica_set in deployment.replica_sets]:
                 break
         _forget(state, deployment)
+    else:
+        _scaled_while_paused(state, deployment)
     report(state, deployment)
 
 
@@ -136,9 +138,6 @@ def _shared_out(state: State, deployment: Deployment, newest: ReplicaSet) -> Non
     if len(active) == 1 and active[0] is newest:
         newest.wanted = deployment.replicas
         return
-    if len(active) == 1 and deployment.paused:
-        active[0].wanted = deployment.replicas
-        return
     total = sum(one.wanted for one in active)
     delta = deployment.replicas + (0 if deployment.recreate else deployment.surge) - total
     left = delta
@@ -149,6 +148,15 @@ def _shared_out(state: State, deployment: Deployment, newest: ReplicaSet) -> Non
     active[0].wanted = max(0, active[0].wanted + left)
     for replica_set in active:
         state.changed_sets[replica_set.uid] = replica_set
+
+
+def _scaled_while_paused(state: State, deployment: Deployment) -> None:
+    """A paused Deployment makes no version, and its scale is still kept: by the one it has most of."""
+    kept = max(deployment.replica_sets, key=lambda one: one.wanted)
+    kept.wanted = max(0, deployment.replicas - sum(one.wanted for one in deployment.replica_sets if one is not kept))
+    deployment.scaled_for = deployment.replicas
+    for replica_set in deployment.replica_sets:
+        _keep_up(state, replica_set)
 
 
 def _roll(deployment: Deployment, newest: ReplicaSet) -> None:

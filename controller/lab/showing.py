@@ -134,7 +134,7 @@ def _show_replica_set(objects: MemoryObjects, replica_set: ReplicaSet) -> None:
         "observedGeneration": made["metadata"]["generation"],
     }
     before = objects.peek(REPLICA_SETS, _namespace(replica_set), replica_set.name)
-    if before is None or _differs(before, made):
+    if before is None or before.get("status") != made["status"] or _differs(before, made):
         objects.put(REPLICA_SETS, copy.deepcopy(made))
 
 
