@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from controller.adapters.slack import SlackChat
     from controller.ports import Clock, Leases, Notify, Resources, Store
     from controller.program import Program
+    from remediations.cluster import Cluster
     from runbooks.schema import Runbook
 
 log = structlog.get_logger(__name__)
@@ -144,6 +145,21 @@ async def open_survey(settings: Settings) -> AsyncIterator[tuple[Resources, Kube
     async with await Api.open(connection(settings)) as api:
         resources = KubernetesResources(api, EventLog(api, open_clock().now, identity(settings)))
         yield resources, KubernetesAccess(api), Survey(api)
+
+
+@asynccontextmanager
+async def open_hand(settings: Settings) -> AsyncIterator[tuple[Resources, KubernetesAccess, Cluster]]:
+    """As `open_cluster`, and the hand that changes workloads: with the rights of whoever calls. Raises BadSettings."""
+    from controller.adapters.kubernetes.access import KubernetesAccess
+    from controller.adapters.kubernetes.client import Api
+    from controller.adapters.kubernetes.cluster import KubernetesCluster
+    from controller.adapters.kubernetes.events import EventLog
+    from controller.adapters.kubernetes.resources import KubernetesResources
+
+    now = open_clock().now
+    async with await Api.open(connection(settings)) as api:
+        resources = KubernetesResources(api, EventLog(api, now, identity(settings)))
+        yield resources, KubernetesAccess(api), KubernetesCluster(api, now)
 
 
 async def open_leases(settings: Settings) -> Leases:

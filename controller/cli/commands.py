@@ -264,6 +264,35 @@ def resume(
 
 
 @app.command()
+def release(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every floor; asked for in so many words, since it is no small thing.")
+    ] = False,
+    namespaces: Annotated[
+        list[str] | None,
+        typer.Option("--namespace", "-n", help="Only here; may be given again. Everywhere when absent."),
+    ] = None,
+    yes: Yes = False,
+    kubeconfig: Kubeconfig = None,
+    context: Context = "",
+    output: Output = Format.TEXT,
+) -> None:
+    """Give every floor back to its owner, as yourself; works without the program."""
+    if not everything:
+        raise typer.BadParameter("say --all to give back every floor", param_hint="--all")
+    from controller.cli import release as letting
+
+    places = tuple(namespaces or ())
+    finish(
+        lambda screen, settings: letting.release(screen, settings, places),
+        output,
+        yes=yes,
+        kubeconfig=kubeconfig,
+        context=context,
+    )
+
+
+@app.command()
 def doctor(kubeconfig: Kubeconfig = None, context: Context = "", output: Output = Format.TEXT) -> None:
     """Say whether trimtab has what it needs, and what to do where it has not."""
     from controller.cli import doctor as checkup

@@ -38,7 +38,10 @@ EVERYBODY = {
     ("authentication.k8s.io/selfsubjectreviews", "create"),
 }
 LEASE = {("coordination.k8s.io/leases", "create")}
-ACTIONS = {("apps/deployments", "patch"), ("apps/statefulsets", "patch"), ("apps/daemonsets", "patch")}
+ACTIONS = {
+    ("apps/deployments", "patch"), ("apps/statefulsets", "patch"), ("apps/daemonsets", "patch"),
+    ("autoscaling/horizontalpodautoscalers", "patch"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("values", RELEASES.values(), ids=RELEASES)
@@ -57,7 +60,7 @@ def test_every_object_passes_strict_validation_by_the_api_server(
 
 def test_the_admission_policies_are_free_of_type_errors(charted: ControlPlane) -> None:
     """The API server reads every expression against the schemas of what it will judge."""
-    for policy in ("trimtab-workloads", "trimtab-remediations"):
+    for policy in ("trimtab-workloads", "trimtab-remediations", "trimtab-autoscalers"):
         status = wait_for("the policy is read", partial(status_of, charted, policy))
         assert status.get("typeChecking", {}).get("expressionWarnings", []) == []
 

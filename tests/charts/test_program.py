@@ -26,7 +26,8 @@ pytestmark = [pytest.mark.controlplane, pytest.mark.checkout]
 def running(plane: ControlPlane, helm: Helm, values: Json, release: str, namespace: str, folder: Path) -> Iterator[str]:
     """The program as the chart's Deployment starts it; gives the account's username."""
     objects = helm.render(values, release=release, namespace=namespace)
-    deployment, account = one(objects, "Deployment"), one(objects, "ServiceAccount")["metadata"]["name"]
+    deployment = one(objects, "Deployment")
+    account = deployment["spec"]["template"]["spec"]["serviceAccountName"]
     settings, port = folder / "settings.yaml", free_port()
     settings.write_text(one(objects, "ConfigMap")["data"]["settings.yaml"])
     env = environment(deployment["spec"]) | {
