@@ -114,17 +114,29 @@ def unfit(autoscalers: Iterable[Object]) -> CannotSize | Object:
     return hpa
 
 
-def needs(hpa: Object) -> tuple[Need, ...]:
-    """What each metric asks for now: current replicas × current value ÷ target.
+BY_POD = ("Resource", "ContainerResource", "Pods")
+"""Metrics whose current value is a mean over the pods that are ready."""
 
-    (Kubernetes, "Horizontal Pod Autoscaling: algorithm details".) A metric without a current value is left out.
+
+def needs(hpa: Object, ready: int | None = None) -> tuple[Need, ...]:
+    """What each metric asks for now: replicas × current value ÷ target.
+
+    (Kubernetes, "Horizontal Pod Autoscaling: algorithm details".) Pods that have just been started bear nothing yet:
+    where a metric is a mean over ready pods, only these (`ready`, None: all) are counted. A metric without a current
+    value is left out, and so is everything while the autoscaler says that it cannot compute.
     """
     status = hpa.get("status", {})
-    replicas = int(status.get("currentReplicas") or 0)
+    conditions = status.get("conditions") or ()
+    if any(found.get("type") == "ScalingActive" and found.get("status") == "False" for found in conditions):
+        return ()
+    current_replicas = int(status.get("currentReplicas") or 0)
     current = [(identity(metric), metric) for metric in status.get("currentMetrics") or () if metric]
     found = []
     for metric in hpa.get("spec", {}).get("metrics") or ():
         name = identity(metric)
+        replicas = current_replicas
+        if name and name[0] in BY_POD and ready is not None:
+            replicas = min(replicas, ready)
         said = next((reading for known, reading in current if known == name), None)
         ratio = None if said is None else used(metric, said, replicas)
         if ratio is not None and replicas > 0:
@@ -222,9 +234,9 @@ MEMORY = 60
 """Readings that a capacity remembers: an hour at one a minute."""
 
 
-def observed(capacity: Capacity, hpa: Object, load: float) -> Capacity:
-    """The capacity after one more reading; unchanged when there is nothing to learn from it."""
-    asked = needs(hpa)
+def observed(capacity: Capacity, hpa: Object, load: float, ready: int | None = None) -> Capacity:
+    """The capacity after one more reading; unchanged when there is nothing to learn from it. `ready`: see `needs`."""
+    asked = needs(hpa, ready)
     if not asked or not math.isfinite(load) or load <= 0.0:
         return capacity
     binding = max(asked, key=lambda need: need.replicas)

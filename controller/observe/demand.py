@@ -253,11 +253,19 @@ class Demand:
             floor: Wanted | CannotSize = hpa
         else:
             if newest.load is not None:
-                kept.capacity = observed(kept.capacity, hpa, newest.load)
+                kept.capacity = observed(kept.capacity, hpa, newest.load, self._ready(workload))
             trouble = "" if newest.health.healthy else f"data {newest.health}"
             outlook = Outlook(newest.load, kept.forecast, lead.bound, trouble)
             floor, kept.standing = size(hpa, recorded(hpa), outlook, kept.capacity, kept.standing, self._rules, now)
         return Demanded(now, newest.load, unit, newest.health, kept.forecast, floor, lead, kept.capacity)
+
+    def _ready(self, workload: Workload) -> int | None:
+        """Pods that are ready, as the workload's own status says; None when it is not known."""
+        for kind in WORKLOADS:
+            if kind.kind == workload.kind:
+                item = self._cache.shelf(kind).objects.get((workload.namespace, workload.name))
+                return None if item is None else int((item.get("status") or {}).get("readyReplicas") or 0)
+        return None
 
     def _show(self) -> None:
         shown(

@@ -202,6 +202,26 @@ def test_without_a_current_value_nothing_is_learnt(status: dict[str, Any]) -> No
     assert observed(Capacity(), scaler, 100.0) == Capacity()
 
 
+def test_pods_that_are_just_starting_bear_nothing_yet() -> None:
+    """A raised floor doubles the replicas before the new pods are ready: that must not look like twice the need."""
+    scaler = measured(8, resource(60, 60))
+
+    assert [need.replicas for need in needs(scaler, ready=4)] == [4.0]
+    assert [need.replicas for need in needs(scaler)] == [8.0]
+    assert needs(scaler, ready=0) == ()
+
+
+def test_a_total_is_a_total_however_many_pods_are_ready() -> None:
+    assert [need.replicas for need in needs(measured(8, external("10", "5")), ready=4)] == [4.0]
+
+
+def test_an_autoscaler_that_cannot_compute_shows_old_values() -> None:
+    scaler = measured(4, resource(60, 60))
+    scaler["status"]["conditions"] = [{"type": "ScalingActive", "status": "False", "reason": "FailedGetResourceMetric"}]
+
+    assert observed(Capacity(), scaler, 100.0) == Capacity()
+
+
 def test_busy_moments_count_more_than_idle_ones() -> None:
     """Idle pods burn CPU too: at night one pod looks as if it could bear little."""
     capacity = Capacity()

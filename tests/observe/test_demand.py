@@ -72,7 +72,7 @@ class DemandStage(Stage):
 
     def __init__(self, **more: Any) -> None:
         self.heights: dict[Workload, float] = {}
-        super().__init__(**more)
+        super().__init__(**{"replicas": 8, **more})
         assert self.metrics is not None
         self.asked = Asked(self.metrics)
         self.heights |= dict.fromkeys(self.workloads, 1.0)
