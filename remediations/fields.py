@@ -89,6 +89,8 @@ def applied_by(
     after = applied(before, [PatchOp("remove", p) for p in gone])
     after = applied(after, with_parents(after, [PatchOp("add", p, op.value) for p, op in wanted.items()]))
     differing = [p for p in wanted if not same_held(held(before, p), held(after, p))]
+    if mine is not None and not differing and not gone and set(_pointers(mine["fieldsV1"])) == set(wanted):
+        return _with_entries(after, entries)  # what changes nothing leaves the entry's time alone
     entries = [entry for entry in entries if not _is(entry, manager, "Apply")]
     entries = _without(entries, [*differing, *gone])
     return _with_entries(after, _granted(entries, manager, "Apply", list(wanted), before, now))

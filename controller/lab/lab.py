@@ -178,6 +178,37 @@ class Lab:
         """Ask for a pod to go, as the Eviction API."""
         return disruption.evict(self._state, self._budgets, namespace, pod)
 
+    def delete(self, workload: Workload) -> None:
+        """Somebody deletes a Deployment with its pods, or an HPA."""
+        self.objects.take_away(KINDS[workload.api_version, workload.kind], workload.namespace, workload.name)
+        if workload.kind == "HorizontalPodAutoscaler":
+            self._state.autoscalers = [one for one in self._state.autoscalers if not _is(one.object, workload)]
+            return
+        deployment = self._deployment(workload)
+        deployment.absent = True
+        deployment.object["spec"]["replicas"] = 0
+        deployments.read_spec(self._state, deployment)
+        self._controllers()
+
+    def create(self, workload: Workload) -> None:
+        """Somebody creates it anew, by the scenario's manifest: another object of the name, with pods yet to start."""
+        service = self.scenario.services[self._workloads.index(_scaled(workload))]
+        if workload.kind == "HorizontalPodAutoscaler":
+            self._state.autoscalers.append(self._autoscaler(self._workloads.index(_scaled(workload)), service.replicas))
+        else:
+            deployment = self._deployment(workload)
+            self._state.gone_sets += deployment.replica_sets
+            deployment.replica_sets = []
+            made = self._created(manifests.deployment(service, service.replicas), service.by)
+            fresh = Deployment(deployment.service, made, service.replicas)
+            self._state.deployments[deployment.service] = fresh
+            deployments.read_spec(self._state, fresh)
+            self._controllers()
+        showing.show(self._state, self._budgets, self.objects)
+
+    def _deployment(self, workload: Workload) -> Deployment:
+        return next(one for one in self._state.deployments if _is(one.object, workload))
+
     def strike(self, fault: Fault) -> None:
         """One more fault; its `at` counts from the lab's beginning, the past means now."""
         self._trouble.add(fault)
@@ -320,15 +351,20 @@ class Lab:
             state.deployments.append(deployment)
             deployments.read_spec(state, deployment)
             if service.autoscaler is not None:
-                said = self._created(manifests.autoscaler(service, service.autoscaler), service.autoscaler.by)
-                del said["metadata"]["generation"]
-                cpu, per_pod = scaling.targets_of(said["spec"])
-                rule = scaling.rule_of(said["spec"])
-                state.autoscalers.append(Autoscaler(index, said, rule, cpu, per_pod, desired=count))
+                state.autoscalers.append(self._autoscaler(index, count))
             if service.min_available is not None:
                 self._budgets.append(disruption.Budget(self._created(manifests.budget(service), service.by)))
         self._controllers()
         self._warm(cores)
+
+    def _autoscaler(self, index: int, desired: int) -> Autoscaler:
+        service = self.scenario.services[index]
+        if service.autoscaler is None:
+            raise ValueError(f"the scenario gives {service.name} no autoscaler")
+        said = self._created(manifests.autoscaler(service, service.autoscaler), service.autoscaler.by)
+        del said["metadata"]["generation"]
+        cpu, per_pod = scaling.targets_of(said["spec"])
+        return Autoscaler(index, said, scaling.rule_of(said["spec"]), cpu, per_pod, desired=desired)
 
     def _created(self, manifest: dict[str, Any], manager: str) -> dict[str, Any]:
         state = self._state
@@ -366,6 +402,11 @@ class Lab:
 def _is(obj: dict[str, Any], workload: Workload) -> bool:
     metadata = obj["metadata"]
     return (metadata.get("namespace", ""), metadata["name"]) == (workload.namespace, workload.name)
+
+
+def _scaled(workload: Workload) -> Workload:
+    """The Deployment that an HPA of the scenario scales: it has its name."""
+    return Workload(workload.namespace, "Deployment", workload.name, "apps/v1")
 
 
 def _selects(budget: Any, labels: dict[str, str]) -> bool:

@@ -139,7 +139,9 @@ def _show_replica_set(objects: MemoryObjects, replica_set: ReplicaSet) -> None:
 
 
 def show_deployment(state: State, objects: MemoryObjects, deployment: Deployment) -> None:
-    """Put the Deployment with its status, if it differs from what is shown."""
+    """Put the Deployment with its status, if it differs from what is shown and was not deleted."""
+    if deployment.absent:
+        return
     metadata = deployment.object["metadata"]
     status = deployments.status_of(deployment)
     before = objects.peek(DEPLOYMENTS, metadata["namespace"], metadata["name"])

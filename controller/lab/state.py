@@ -109,6 +109,7 @@ class Deployment:
     rolling: bool = True
     observed: int = 0
     machine: bool = False
+    absent: bool = False
 
 
 @dataclass(slots=True, eq=False)

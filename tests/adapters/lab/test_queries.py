@@ -24,7 +24,7 @@ def test_every_query_of_a_preset_is_recognised(name: str, window: timedelta, qua
         assert asked(preset.failures(window)) == Asked(preset, What.FAILURES, window)
     if preset.buckets:
         found = asked(preset.latency(window, quantile))
-        assert found is not None
+        assert isinstance(found, Asked)
         assert (found.what, found.window) == (What.LATENCY, window)
         assert found.quantile == pytest.approx(quantile, rel=1e-5)
 
