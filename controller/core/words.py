@@ -66,8 +66,9 @@ def times(e_value: float) -> str:
         return "unknown"
     if e_value < 10_000:
         return f"{math.floor(e_value)}" if e_value >= 1 else fraction(e_value)
-    digits = f"{e_value:.3e}"
-    return f"{digits[0]}·10{str(int(digits.partition('e')[2])).translate(_SUPERSCRIPT)}"
+    exponent = math.floor(math.log10(e_value) + 1e-12)
+    digit = min(9, math.floor(e_value / 10.0**exponent + 1e-9))
+    return f"{digit}·10{str(exponent).translate(_SUPERSCRIPT)}"
 
 
 def clock(at: datetime) -> str:

@@ -58,7 +58,7 @@ class Sequential:
             return absent
         found = looked(counts, evidence.canary, evidence.baseline, whole=evidence.whole)
         numbers = measured(counts, found, needed)
-        good = reassured(counts, found.dispersion)
+        good = reassured(counts, found.dispersion, 1 if evidence.whole else LEAST_LOOKS)
         if good >= 1.0:
             return Promote(numbers)
         return Hold(numbers, min(0.99, max(0.0, good, found.counts / needed)))
@@ -128,8 +128,9 @@ def arms(evidence: Evidence) -> tuple[tuple[str, Arm], tuple[str, Arm]]:
     return ("new", evidence.canary), ("old", evidence.baseline)
 
 
-def reassured(counts: Counts, dispersion: float) -> float:
-    """How far it is to saying that the new version is not worse by anything that matters; 1 is there.
+def reassured(counts: Counts, dispersion: float, least: int) -> float:
+    """How far it is to saying that the new version is not worse by anything that matters, after `least` looks; 1 is
+    there.
 
     n requests with share k/n speak against a true share of m or more by exp(−n · KL(k/n ‖ m)) (Chernoff); look t may
     spend SURE/(t(t + 1)) of the chance to be wrong, which adds up to SURE.
@@ -139,13 +140,13 @@ def reassured(counts: Counts, dispersion: float) -> float:
     if not looks or not requests or not others:
         return 0.0
     old = float(counts.other_failures.sum()) / others
-    least = max(0.0, old - 2.0 * math.sqrt(old * dispersion / others))
-    tolerated = min(0.999, max(TOLERATED_TIMES * least, least + TOLERATED_MORE))
+    at_least = max(0.0, old - 2.0 * math.sqrt(old * dispersion / others))
+    tolerated = min(0.999, max(TOLERATED_TIMES * at_least, at_least + TOLERATED_MORE))
     share = float(counts.failures.sum()) / requests
     if share >= tolerated:
         return 0.0
     nats = requests * divergence(share, tolerated) / dispersion
-    return min(nats / math.log(looks * (looks + 1) / SURE), 1.0 if looks >= LEAST_LOOKS else 0.99)
+    return min(nats / math.log(looks * (looks + 1) / SURE), 1.0 if looks >= least else 0.99)
 
 
 def divergence(share: float, other: float) -> float:

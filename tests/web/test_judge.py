@@ -39,8 +39,14 @@ async def test_the_documented_examples_are_judged() -> None:
     assert bad["e_value"] >= bad["e_value_needed"] == pytest.approx(200.0)
 
     status, healthy = await asked(HEALTHY)
-    assert (status, healthy["verdict"]) == (200, "hold")
-    assert 0 < healthy["progress"] < 1
+    assert (status, healthy["verdict"]) == (200, "promote")
+
+
+async def test_what_is_not_decided_says_how_far_it_is() -> None:
+    status, said = await asked({"looks": [look(n, counts(50, 1), counts(50, 0)) for n in range(3)]})
+
+    assert (status, said["verdict"]) == (200, "hold")
+    assert 0 < said["progress"] < 1
 
 
 async def test_healthy_looks_are_promoted() -> None:
