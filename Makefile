@@ -35,8 +35,8 @@ bench: install ## measure everything on the score card
 	@$(BIN)/python -m bench
 
 .PHONY: bench-quick
-bench-quick: install ## measure the part of the score card that takes a minute
-	@$(BIN)/python -m bench --quick
+bench-quick: install ## measure each benchmark of the score card within a minute; one without its data is passed over
+	@$(BIN)/python -m bench --quick || [ $$? -eq 3 ]
 
 .PHONY: crds
 crds: install ## write the CRDs and roles of the chart anew from the models in controller/api and runbooks/library
