@@ -235,6 +235,7 @@ async def open_program(settings: Settings) -> AsyncIterator[Program]:
     from controller.adapters.kubernetes.events import EventLog
     from controller.adapters.kubernetes.resources import KubernetesResources
     from controller.adapters.kubernetes.watch import KubernetesWatch
+    from controller.observe.cache import lean
     from controller.program import Parts, Program
 
     clock, metrics, runbooks = open_clock(), open_metrics(settings), further_runbooks(settings.runbooks)
@@ -250,7 +251,7 @@ async def open_program(settings: Settings) -> AsyncIterator[Program]:
                 store=store,
                 clock=clock,
                 cluster=KubernetesCluster(api, clock.now),
-                watch=KubernetesWatch(api),
+                watch=KubernetesWatch(api, keep=lean),
                 leases=lambda: open_leases(settings),
                 resources=KubernetesResources(api, EventLog(api, clock.now, identity(settings))),
                 access=KubernetesAccess(api),

@@ -7,7 +7,7 @@ been acted on (`NotSent`: no; `Lost`: perhaps), and that a read waits for as lon
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Literal, TypeAlias
@@ -39,9 +39,17 @@ APPLY_PATCH = "application/apply-patch+yaml"
 
 Method: TypeAlias = Literal["POST", "PUT", "PATCH", "DELETE"]
 
+Keep: TypeAlias = Callable[[ResourceKind, Mapping[str, Any]], Mapping[str, Any]]
+"""What of an object is kept."""
+
 READ_ATTEMPTS = 3
 PAGE = 500
 LONGEST_WAIT = 10.0
+
+
+def whole(_: ResourceKind, item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """All of it."""
+    return item
 
 
 def path_of(kind: ResourceKind, namespace: str | None, name: str = "", subresource: str = "") -> str:
@@ -115,15 +123,19 @@ class Api:
         raise AssertionError("the last attempt returns or raises")
 
     async def list(
-        self, kind: ResourceKind, namespace: str | None, selector: str = ""
+        self, kind: ResourceKind, namespace: str | None, selector: str = "", keep: Keep = whole
     ) -> tuple[str, tuple[Mapping[str, Any], ...]]:
-        """All objects in pages, read live, with the resourceVersion of the reading. Raises like `demand`."""
+        """All objects in pages, read live, with the resourceVersion of the reading. Raises like `demand`.
+
+        `keep` says what of each object is kept, page by page: the whole of every object is never in memory at once.
+        """
         path = path_of(kind, namespace)
         found: list[Mapping[str, Any]] = []
         query = {"limit": str(PAGE), **({"labelSelector": selector} if selector else {})}
         while True:
             answer = demand("list", path, await self.get(path, query))
-            found.extend({"apiVersion": kind.api_version, "kind": kind.kind, **item} for item in answer.body["items"])
+            items = ({"apiVersion": kind.api_version, "kind": kind.kind, **item} for item in answer.body["items"])
+            found.extend(keep(kind, item) for item in items)
             about = answer.body["metadata"]
             if not about.get("continue"):
                 return str(about["resourceVersion"]), tuple(found)

@@ -17,7 +17,7 @@ from datetime import timedelta
 from typing import Any, TypeAlias, assert_never
 
 from controller.adapters.kubernetes.answers import Busy, Expired, Lost
-from controller.adapters.kubernetes.client import Api, path_of
+from controller.adapters.kubernetes.client import Api, Keep, path_of, whole
 from controller.errors import TrimtabError
 from controller.ports import Changed, Deleted, Listed, ResourceKind, Suspect, WatchEvent
 
@@ -63,7 +63,9 @@ class Backoff:
 
 
 class KubernetesWatch:
-    """Watches through one `Api`. `sleep` and `chance` are arguments, so that a test waits for nothing."""
+    """Watches through one `Api`; `keep` says what of a listed object is kept. `sleep` and `chance` are arguments, so
+    that a test waits for nothing.
+    """
 
     def __init__(
         self,
@@ -72,11 +74,13 @@ class KubernetesWatch:
         lifetime: timedelta = LIFETIME,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: random.Random | None = None,
+        keep: Keep = whole,
     ) -> None:
         self._api = api
         self._silence = silence.total_seconds()
         self._lifetime = lifetime.total_seconds()
         self._sleep = sleep
+        self._keep = keep
         self._chance = chance or random.Random()  # noqa: S311 -- spreads reconnects, guards nothing
 
     async def stream(self, kind: ResourceKind, namespace: str | None = None) -> AsyncIterator[WatchEvent]:
@@ -84,7 +88,7 @@ class KubernetesWatch:
         backoff = Backoff(self._chance)
         while True:
             try:
-                version, objects = await self._api.list(kind, namespace)
+                version, objects = await self._api.list(kind, namespace, keep=self._keep)
                 yield Listed(objects)
                 async with aclosing(self._follow(kind, namespace, version, backoff)) as events:
                     async for event in events:

@@ -126,6 +126,17 @@ async def test_pages_of_a_list_are_joined_and_items_know_their_kind(server: Scri
     assert server.seen[1].query["continue"] == "c1"
 
 
+async def test_of_a_listed_object_only_what_is_asked_for_is_kept(server: Scripted, api: Api) -> None:
+    server.say(
+        answer(200, {"metadata": {"resourceVersion": "5", "continue": "c1"}, "items": [{"metadata": {"name": "a"}}]}),
+        answer(200, {"metadata": {"resourceVersion": "5"}, "items": [{"metadata": {"name": "b"}}]}),
+    )
+
+    _, found = await api.list(PODS, "shop", keep=lambda kind, item: {"is": kind.kind, **item["metadata"]})
+
+    assert found == ({"is": "Pod", "name": "a"}, {"is": "Pod", "name": "b"})
+
+
 async def test_a_rotated_token_is_used_at_once_and_a_missing_one_leaves_the_last(
     server: Scripted, api: Api, tmp_path: Path
 ) -> None:
