@@ -20,22 +20,24 @@ def valued(value: float) -> Callable[[Sequence[RawSample]], Sequence[RawSample]]
     return lambda samples: [replace(sample, value=value) for sample in samples]
 
 
-FAULTS = {
-    Trouble.DOWN: Fault(down="connection refused"),
-    Trouble.SLOW: Fault(down="no answer within 10 s"),
-    Trouble.ERROR_500: Fault(down="status 500"),
-    Trouble.BUSY_503: Fault(down="status 503"),
-    Trouble.NOT_JSON: Fault(down="not JSON"),
-    Trouble.CUT_OFF: Fault(down="broke off"),
-    Trouble.NAN: Fault(mangle=valued(math.nan)),
-    Trouble.INFINITE: Fault(mangle=valued(math.inf)),
-    Trouble.STALE: Fault(late=5 * MINUTE),
-    Trouble.WARNED: Fault(said=Said(("fetching series from store failed",))),
-    Trouble.TWICE: Fault(mangle=lambda samples: [*samples, *(replace(s, value=s.value + 1) for s in samples)]),
-    Trouble.CLOCK_OFF: Fault(clock_off=10 * MINUTE),
-    Trouble.SCRAPES_STOPPED: Fault(scraped_until=NOW - 2 * MINUTE),
-    Trouble.RESTARTED: Fault(started=NOW - 2 * MINUTE),
-}
+def faults(now: datetime) -> Mapping[Trouble, Fault]:
+    """Every trouble as a fault of a server that is played."""
+    return {
+        Trouble.DOWN: Fault(down="connection refused"),
+        Trouble.SLOW: Fault(down="no answer within 10 s"),
+        Trouble.ERROR_500: Fault(down="status 500"),
+        Trouble.BUSY_503: Fault(down="status 503"),
+        Trouble.NOT_JSON: Fault(down="not JSON"),
+        Trouble.CUT_OFF: Fault(down="broke off"),
+        Trouble.NAN: Fault(mangle=valued(math.nan)),
+        Trouble.INFINITE: Fault(mangle=valued(math.inf)),
+        Trouble.STALE: Fault(late=5 * MINUTE),
+        Trouble.WARNED: Fault(said=Said(("fetching series from store failed",))),
+        Trouble.TWICE: Fault(mangle=lambda samples: [*samples, *(replace(s, value=s.value + 1) for s in samples)]),
+        Trouble.CLOCK_OFF: Fault(clock_off=10 * MINUTE),
+        Trouble.SCRAPES_STOPPED: Fault(scraped_until=now - 2 * MINUTE),
+        Trouble.RESTARTED: Fault(started=now - 2 * MINUTE),
+    }
 
 
 class MemoryStage:
@@ -48,7 +50,7 @@ class MemoryStage:
         self.memory.refuse(BROKEN)
 
     def trouble(self, kind: Trouble) -> None:
-        self.memory.fault = FAULTS[kind]
+        self.memory.fault = faults(NOW)[kind]
 
 
 def constant(at: datetime) -> Iterable[tuple[Mapping[str, str], float]]:
