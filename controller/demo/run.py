@@ -129,12 +129,12 @@ async def play(wishes: Wishes, audience: Audience, stop: asyncio.Event) -> Resul
             return await Show(playing, audience, wishes, place, stop).through()
 
 
-def bound_to(port: int | None) -> socket.socket:
-    """The page's socket: the port asked for, else the usual one, else any."""
+def bound_to(port: int | None, usual: int = PORT) -> socket.socket:
+    """The page's socket: the port asked for, else the usual one, else any. Raises BadSettings."""
     if port is not None:
         return bound(HOST, port)
     try:
-        return bound(HOST, PORT)
+        return bound(HOST, usual)
     except BadSettings:
         return bound(HOST, 0)
 
