@@ -7,7 +7,7 @@ case spoils what Prometheus says, over a socket, through the real adapter.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,6 +19,7 @@ from controller.adapters.prometheus.metrics import PrometheusMetrics
 from controller.core.events import Decided
 from controller.core.reading import Trust
 from controller.core.routes import Route
+from controller.ports import Paths, Samples, Unavailable
 from tests.adapters.prometheus.stage import Reply
 from tests.baddata import FAMILIES, LOOK_BACK, SCRAPE, BadPrometheus, Case, Truth, cases
 from tests.loops.stage import Stage
@@ -83,6 +84,27 @@ def shaped(body: Any, before: str, after: str, kind: str) -> None:
     body["data"]["resultType"] = kind
 
 
+class Forgetful:
+    """The real adapter, made anew when told: it remembers a server's pulse for a while."""
+
+    def __init__(self, connection: Connection, now: Callable[[], datetime]) -> None:
+        self._connection, self._now = connection, now
+        self.inner = PrometheusMetrics(connection, now)
+
+    async def forget(self) -> None:
+        await self.inner.close()
+        self.inner = PrometheusMetrics(self._connection, self._now)
+
+    async def instant(self, query: str, at: datetime) -> Samples | Unavailable:
+        return await self.inner.instant(query, at)
+
+    async def range(self, query: str, start: datetime, end: datetime, step: timedelta) -> Paths | Unavailable:
+        return await self.inner.range(query, start, end, step)
+
+    async def close(self) -> None:
+        await self.inner.close()
+
+
 @pytest.fixture
 def server() -> Iterator[Spoilt]:
     server = Spoilt(Truth(({"destination_workload_namespace": "shop", "destination_workload": "checkout"},), 0.0))
@@ -106,31 +128,29 @@ async def test_s1_bad_data_has_no_effect_and_the_truth_has(family: str, server: 
 
 
 async def story(connection: Connection, server: Spoilt, mine: list[Case], now: list[datetime]) -> None:
-    first = PrometheusMetrics(connection, lambda: now[0])
-    async with Stage(other=first) as stage:
+    metrics = Forgetful(connection, lambda: now[0])
+    async with Stage(other=metrics) as stage:
         await stage.learned(21)
         stage.cluster.seen_healthy(stage.checkout, stage.clock.now() - timedelta(days=1), stage.clock.now())
-        await tell(stage, connection, server, now)
+        await tell(stage, metrics, server, now)
         await stage.clock.advance(timedelta(minutes=45))
-        await tell(stage, connection, server, now)
+        await tell(stage, metrics, server, now)
         server.case = mine[0]
         stage.roll()
         for case in mine:
             server.case = case
-            await tell(stage, connection, server, now)
+            await tell(stage, metrics, server, now)
             assert stage.effects == (), f"{case}: {await stage.told()}"
         assert {decided.route for decided in await stage.events(Decided)} <= {Route.WAIT, Route.HAND_OVER}
 
         server.case = None
-        await tell(stage, connection, server, now)
-        await tell(stage, connection, server, now)
+        await tell(stage, metrics, server, now)
+        await tell(stage, metrics, server, now)
         assert len(stage.effects) == 1, [reason for event in await stage.events(Decided) for reason in event.reasons]
-        fleet = stage.program.sight.fleet
-        assert fleet is not None
-        await fleet.metrics.close()
+        await metrics.close()
 
 
-async def tell(stage: Stage, connection: Connection, server: Spoilt, now: list[datetime]) -> None:
+async def tell(stage: Stage, metrics: Forgetful, server: Spoilt, now: list[datetime]) -> None:
     """One pass in which nothing is remembered of the answers before."""
     await stage.clock.advance(timedelta(seconds=1))
     now[0] = stage.clock.now()
@@ -138,8 +158,7 @@ async def tell(stage: Stage, connection: Connection, server: Spoilt, now: list[d
     fleet = stage.program.sight.fleet
     assert fleet is not None
     fleet.histories.clear()
-    await fleet.metrics.close()
-    fleet.metrics = PrometheusMetrics(connection, lambda: now[0])
+    await metrics.forget()
     await stage.tick(timedelta())
 
 

@@ -6,24 +6,23 @@ Cases that leave the load alone may be answered with the truth.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from datetime import timedelta
 
 import numpy as np
 import pytest
 
 from controller.adapters.prometheus.connection import Connection
-from controller.adapters.prometheus.metrics import PrometheusMetrics
 from controller.core.reading import Trust
 from controller.core.sizing import Wanted
 from controller.kinds import AUTOSCALERS
 from controller.observe.demand import Demand, Demanded
-from controller.ports import Listed, Paths, Samples, Unavailable
+from controller.ports import Listed
 from detectors.results import Forecast
 from remediations.memory import autoscaler
 from tests.baddata import FAMILIES, LOOK_BACK, SCRAPE, Case, Truth, cases
 from tests.loops.stage import Stage
-from tests.loops.test_bad_data import Spoilt
+from tests.loops.test_bad_data import Forgetful, Spoilt
 
 LOAD = 200.0
 SLOW = 3
@@ -33,27 +32,6 @@ SLOW = 3
 def told(family: str) -> list[Case]:
     mine = [case for case in cases() if case.family == family]
     return mine[:SLOW] if family == "slow" else mine
-
-
-class Forgetful:
-    """The real adapter, made anew when told: it remembers a server's pulse for a while."""
-
-    def __init__(self, connection: Connection, now: Callable[[], datetime]) -> None:
-        self._connection, self._now = connection, now
-        self.inner = PrometheusMetrics(connection, now)
-
-    async def forget(self) -> None:
-        await self.inner.close()
-        self.inner = PrometheusMetrics(self._connection, self._now)
-
-    async def instant(self, query: str, at: datetime) -> Samples | Unavailable:
-        return await self.inner.instant(query, at)
-
-    async def range(self, query: str, start: datetime, end: datetime, step: timedelta) -> Paths | Unavailable:
-        return await self.inner.range(query, start, end, step)
-
-    async def close(self) -> None:
-        await self.inner.close()
 
 
 @pytest.fixture
