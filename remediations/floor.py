@@ -81,10 +81,13 @@ def cap_of(obj: Object, share: float = SHARE) -> int:
 
 
 def traces(obj: Object) -> bool:
-    """Whether a floor of ours has left anything on it: an annotation, or a field that our manager owns."""
+    """Whether a floor of ours has left anything on it: an annotation, an entry of our manager, or, after a release that
+    broke off in the middle, the minimum as a field of ours.
+    """
     marks = obj["metadata"].get("annotations") or {}
     entries = obj["metadata"].get("managedFields") or ()
-    return any(name in marks for name in ANNOTATIONS) or any(entry.get("manager") == MANAGER for entry in entries)
+    left = any(name in marks for name in ANNOTATIONS) or any(entry.get("manager") == MANAGER for entry in entries)
+    return left or any(is_ours(owner) for owner in owners_of(obj, LEAST))
 
 
 def foreign_owners(obj: Object) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from controller.errors import TrimtabError
 from controller.journal import Behind
 from controller.kinds import AUTOSCALERS, WORKLOADS
 from controller.observe.cache import Cache, workload_of
+from controller.observe.gauges import FLOOR_HELD, shown
 from controller.observe.rooms import Rooms
 from controller.runtime.holder import REMEDY, Holder, Scene, ended, notice, proposal_of
 from detectors.series import HEALTHY, Workload
@@ -54,6 +55,7 @@ class Scaling:
                 log.warning("floor not looked at", workload=workload.key, error=str(error))
         for gone in self.said.keys() - workloads:
             del self.said[gone]
+        shown(FLOOR_HELD, {workload: one.replicas for workload, one in self.said.items() if one.replicas is not None})
 
     def workloads(self) -> set[Workload]:
         """Those that are there, those that an autoscaler names, and those whose floor the log knows."""
@@ -68,12 +70,16 @@ class Scaling:
 
     async def reconcile(self, workload: Workload) -> Floor:
         """One pass over one workload."""
-        floor, scene = self.rooms.history.floor(workload), self.scene(workload)
+        before = floor = self.rooms.history.floor(workload)
+        if not floor.number and not self.cache.autoscalers(workload):
+            return self.say(floor, Said(False, "NoAutoscaler", "no HorizontalPodAutoscaler scales it"))
+        scene = self.scene(workload)
         if floor.intent is not None:
             floor = await self.holder.settle(floor, scene)
         if floor.intent is None:
             floor = await self.carry_out(self.course(floor, scene), floor, scene)
-        await self.rooms.journal.catch_up()
+        if floor.number != before.number:
+            await self.rooms.journal.catch_up()
         return floor
 
     def scene(self, workload: Workload) -> Scene:

@@ -10,6 +10,7 @@ from detectors.series import Workload
 
 LABELS = ("namespace", "kind", "name")
 FORECAST_PEAK = Gauge("trimtab_forecast_peak", "Load, in its own unit, that the coming peak should not exceed.", LABELS)
+FLOOR_HELD = Gauge("trimtab_floor_held_replicas", "Replicas that a floor is held at.", LABELS)
 FLOOR_WANTED = Gauge("trimtab_floor_wanted_replicas", "Replicas that the floor should be at.", LABELS)
 
 

@@ -47,7 +47,7 @@ from remediations import cluster as answers
 from remediations.cluster import World
 from remediations.floor import FLOOR, LEAST, OWNER, WAS, address, least_of, marked, release_of
 from remediations.floor import Floor as Remedy
-from remediations.guards import inspect
+from remediations.guards import inspect, opted_out, protected_target
 from remediations.plan import Plan
 from remediations.verification import changes_since, in_force
 
@@ -303,6 +303,9 @@ class Holder:
         freeze = await read_freeze(rooms, world.workload, place, now)
         protected = rooms.protected()
         findings = inspect(proposal.plan, world, REMEDY, scene.policy.floor_share, protected) if protected else ()
+        if protected and scene.workload is not None:
+            # Who opts the workload out, or says that it is never touched, means its autoscaler too.
+            findings += (*opted_out(proposal.plan, scene.workload), *protected_target(scene.workload, protected))
         return Facts(
             data=scene.data,
             findings=UNKNOWN if protected is None else findings,

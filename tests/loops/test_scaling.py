@@ -230,6 +230,15 @@ async def test_without_a_number_nothing_is_written_and_the_reason_is_said() -> N
         assert stage.held_condition() == ("False", "SeveralAutoscalers")
 
 
+async def test_a_workload_that_opts_out_gets_no_floor() -> None:
+    async with FloorStage() as stage:
+        stage.cluster.change(stage.checkout, PatchOp("add", "/metadata/annotations/trimtab.dev~1ignore", "true"))
+        await stage.needs(6)
+
+        assert [effect.workload for effect in stage.effects] == []
+        assert stage.held_condition() == ("False", "Ignored")
+
+
 # Observe, and consent
 
 

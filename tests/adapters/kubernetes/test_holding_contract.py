@@ -9,14 +9,18 @@ import pytest
 
 from controller.adapters.kubernetes.client import Api
 from controller.adapters.kubernetes.cluster import KubernetesCluster
+from controller.failpoints import Injected
 from detectors.series import Workload
+from remediations.cluster import Applied
+from remediations.floor import Floor, FloorParameters, release_of, traces
 from remediations.memory import autoscaler
-from remediations.plan import PatchOp
-from tests.contracts.holding_contract import HoldingContract
+from remediations.plan import PatchOp, Plan
+from tests.contracts.holding_contract import HoldingContract, read
 from tests.controlplane.api import APPLY_PATCH, JSON_PATCH, ApiError
 from tests.controlplane.cluster import ControlPlane
 from tests.controlplane.waiting import wait_for
 
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SCALING, PLURAL = "autoscaling/v2", "horizontalpodautoscalers"
 
 
@@ -72,3 +76,33 @@ class TestRealHolding(HoldingContract):
     @pytest.fixture
     def arena(self, control_plane: ControlPlane, api: Api, namespace: str) -> Real:
         return Real(KubernetesCluster(api, lambda: datetime.now(UTC)), control_plane, namespace)
+
+
+async def test_a_release_that_broke_off_between_its_two_writes_is_made_whole_by_the_next(
+    control_plane: ControlPlane, api: Api, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The values are back already, but the owner would still be told of us."""
+    arena = Real(KubernetesCluster(api, lambda: datetime.now(UTC)), control_plane, namespace)
+    target = await arena.autoscale("checkout", 2, 10)
+    world = await read(arena, target)
+    plan = Floor().plan(target, world, FloorParameters(min_replicas=6, for_whom="shop/checkout@1", force=True), NOW)
+    assert isinstance(plan, Plan)
+    assert isinstance(await arena.cluster.apply(plan.steps[0], world.resource_version), Applied)
+    monkeypatch.setenv("TRIMTAB_FAILPOINTS", "1")
+    monkeypatch.setenv("TRIMTAB_FAILPOINT", "cluster.release.after=raise")
+    held = await read(arena, target)
+    step = release_of(held)
+    assert step is not None
+    with pytest.raises(Injected):
+        await arena.cluster.release(step, held.resource_version)
+    monkeypatch.delenv("TRIMTAB_FAILPOINT")
+
+    half = await read(arena, target)
+    assert half.object["spec"]["minReplicas"] == 2
+    assert traces(half.object), "who looks for floors finds it"
+    assert await arena.claim(target, 3) == ("trimtab",)
+    rest = release_of(half)
+    assert rest is not None
+    assert isinstance(await arena.cluster.release(rest, half.resource_version), Applied)
+    assert await arena.claim(target, 3) == ()
+    assert release_of(await read(arena, target)) is None
