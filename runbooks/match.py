@@ -108,7 +108,8 @@ def match(
 ) -> Matching:
     """Every runbook that speaks for this workload, matched or rejected with its reason.
 
-    Cheapest reversible first, then the one that asks more, then the name.
+    Cheapest reversible first, then the one that asks more, then the name. Which cause is likelier is not asked here:
+    who proposes puts the likelier one first, and keeps this order within a cause.
     """
     registry = shipped() if remediations is None else remediations
     answers = [consider(evidence, runbook, workload.kind) for runbook in speaking_for(workload, runbooks)]

@@ -102,6 +102,32 @@ async def test_without_consent_nothing_is_done_and_the_route_it_would_have_taken
         assert (decided.would is Route.AUTO) is (canary == "Observe")
 
 
+async def test_the_guarantee_is_for_the_version_that_was_compared_and_no_other() -> None:
+    """v42 ran too short a time to be gone back to: the plan returns to v41, which nobody compared."""
+    async with Canaried() as stage:
+        await stage.calm()
+        stage.roll(GOOD)
+        await stage.run(2 * MINUTE, TICK)
+        stage.begin("registry.test/shop:v43-errors")
+        await stage.run(6 * MINUTE, TICK)
+
+        assert "roll-back" in await stage.verdicts()
+        proposed = (await stage.events(Proposed))[-1]
+        assert (proposed.runbook, proposed.licence) == ("regression-after-rollout@1", Licence.EARNED)
+        assert stage.effects == ()
+
+
+async def test_a_pause_holds_the_guaranteed_rollback_back_as_any_other() -> None:
+    async with Canaried() as stage:
+        stage.pause()
+        await rolled(stage, BAD, 4 * MINUTE)
+        assert stage.effects == ()
+        stage.resume()
+        await stage.run(MINUTE, TICK)
+
+        assert len(stage.effects) == 1
+
+
 async def test_switched_off_nothing_is_asked_and_nothing_judged() -> None:
     async with Canaried(canary="Off") as stage:
         await rolled(stage, BAD, 3 * MINUTE)

@@ -1,0 +1,54 @@
+"""Which of several runbooks is proposed: that of the likelier cause; of one cause, the cheapest first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from controller.api.v1alpha1.kinds import RUNBOOK
+from controller.core.events import Proposed
+from tests.loops.stage import MINUTE, Stage
+
+
+def own(name: str, cause: str, step: dict[str, Any]) -> dict[str, Any]:
+    """A runbook that matches whenever a pod crash-loops."""
+    return {
+        "apiVersion": "trimtab.dev/v1alpha1",
+        "kind": "Runbook",
+        "metadata": {"name": name, "namespace": "shop"},
+        "spec": {
+            "summary": "Something is done.",
+            "targets": ["Deployment"],
+            "when": "objects.crashLooping.count >= 1",
+            "cause": cause,
+            "steps": [step],
+            "verify": {"within": "5m", "all": ["replicas.ready >= replicas.desired"]},
+        },
+    }
+
+
+LIMITS = {"limits": {"factor": 1.5, "max": "4Gi", "container": "app"}}
+
+
+async def first_proposal(*runbooks: dict[str, Any]) -> Proposed:
+    async with Stage() as stage:
+        for runbook in runbooks:
+            stage.objects.add(RUNBOOK, runbook)
+        await stage.calm()
+        stage.roll("registry.test/shop:v42-oom-300Mi")
+        await stage.run(MINUTE)
+        return (await stage.events(Proposed))[0]
+
+
+async def test_the_likelier_cause_goes_before_the_cheaper_repair() -> None:
+    """A limit can be taken back and a rollback cannot; but the rollout is by far the likelier cause."""
+    proposed = await first_proposal(own("more-memory", "memory limit too low", LIMITS))
+
+    assert proposed.runbook == "crash-loop-after-rollout@1"
+    other = next(found for found in proposed.alternatives if found.runbook.startswith("more-memory"))
+    assert other.estimate < proposed.confidence.estimate
+
+
+async def test_of_one_cause_the_repair_that_can_be_taken_back_goes_first() -> None:
+    proposed = await first_proposal(own("more-memory", "bad rollout", LIMITS))
+
+    assert proposed.runbook == "more-memory@1"
