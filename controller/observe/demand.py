@@ -94,6 +94,7 @@ class Kept:
     """What is remembered of one workload between rounds."""
 
     capacity: Capacity = field(default=Capacity())
+    measured_by: object = None
     standing: Standing = field(default=Standing())
     forecast: Forecast | Abstention = field(default=QUIET)
     forecast_of: datetime | None = None
@@ -252,6 +253,8 @@ class Demand:
         if isinstance(hpa, CannotSize):
             floor: Wanted | CannotSize = hpa
         else:
+            if kept.measured_by != measure_of(hpa):
+                kept.capacity, kept.measured_by = Capacity(), measure_of(hpa)
             if newest.load is not None:
                 kept.capacity = observed(kept.capacity, hpa, newest.load, self._ready(workload))
             trouble = "" if newest.health.healthy else f"data {newest.health}"
@@ -332,6 +335,11 @@ def newest_of(values: Floats | None, health: DataHealth) -> Newest:
     if values[-1] < 0.0:
         return Newest(None, health | RESET)
     return Newest(float(values[-1]) if health.healthy else None, health)
+
+
+def measure_of(hpa: Object) -> object:
+    """What a pod's share of load is measured by: another autoscaler or another target is another measure."""
+    return hpa["metadata"].get("uid"), hpa["spec"].get("metrics")
 
 
 def forecast_batch(batch: tuple[tuple[Workload, Series, Horizon], ...]) -> tuple[Forecast | Abstention, ...]:

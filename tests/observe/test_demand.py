@@ -211,6 +211,19 @@ async def test_a_policys_own_query_is_the_load_and_a_wrong_one_costs_nobody_else
         assert isinstance(theirs.floor, CannotSize)
 
 
+async def test_another_target_measures_a_pod_anew() -> None:
+    """At a target of 30 % a pod bears half of what it bore at 60 %, from the next round on."""
+    async with DemandStage() as stage:
+        before = floor_of(await stage.rounds(30))
+        target = stage.hpas[stage.checkout]["spec"]["metrics"][0]["resource"]["target"]
+        stage.hpas[stage.checkout]["spec"]["metrics"] = [
+            {"type": "Resource", "resource": {"name": "cpu", "target": {**target, "averageUtilization": 30}}}
+        ]
+        after = floor_of(await stage.round())
+
+        assert after.per_pod == pytest.approx(before.per_pod / 2, rel=0.05)
+
+
 # What cannot be given a floor
 
 
