@@ -8,7 +8,7 @@ import pytest
 from controller.settings import Settings
 from detectors.forecast.leadtime import lead_time
 
-PAGE = Path("docs/explanation/floor.md")
+PAGE = Path(__file__).parents[2] / "docs/explanation/floor.md"
 pytestmark = pytest.mark.checkout
 
 
