@@ -1,9 +1,9 @@
 """The protocols of detectors, forecasters and judges: what each is given and what it must keep to.
 
 Promises of an implementation (held by `check_detector`, `check_forecaster` and `check_judge`): it judges by what came
-before, never by what came later; it answers `Abstention` (a judge: `CannotKnow`) where data are bad or missing; the same
-input gives the same answer; and all that a detector remembers is in the state it returns, which is JSON. The others
-remember nothing.
+before, never by what came later; it answers `Abstention` (a judge: `CannotKnow`) where data are bad or missing; the
+same input gives the same answer; and all that a detector remembers is in the state it returns, which is JSON. The
+others remember nothing.
 """
 
 from __future__ import annotations
