@@ -5,15 +5,15 @@ Promises the arithmetic of kubernetes/kubernetes v1.36, pkg/controller/podautosc
 policies. Pure: what happened before is a value (`History`) that goes in and comes out. Times are seconds on any clock.
 
 A window only ever asks for the greatest or least recommendation in it, so the newest time of each value is all that is
-kept.
+kept. What is made anew at every look is a named tuple, because a week of twenty services looks 800,000 times.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, assert_never
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias, assert_never
 
 SYNC_SECONDS = 15.0
 TOLERANCE = 0.1
@@ -86,17 +86,15 @@ class Pod:
     sample_window: float = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """Pods of one sort taken together: how many, what they ask for and what they use (millicores)."""
 
-    count: int = 0
+    pods: int = 0
     request: int = 0
     usage: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Groups:
+class Groups(NamedTuple):
     """The pods of one workload, sorted as `groupPods` does; ignored ones are left out."""
 
     ready: Group = Group()
@@ -139,8 +137,7 @@ class Change:
     pods: int
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(NamedTuple):
     """What the controller remembers of one HPA: (recommendation, newest time) and its own changes of scale."""
 
     recommendations: tuple[tuple[int, float], ...] = ()
@@ -148,13 +145,12 @@ class History:
     downs: tuple[Change, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What one look comes to. `recommended` is the metrics' own answer (None: none was asked or none is known)."""
 
     desired: int
     recommended: int | None
-    history: History = field(repr=False)
+    history: History
 
 
 def look(rule: Rule, current: int, metrics: Sequence[Metric], history: History, now: float) -> Answer:
@@ -215,19 +211,19 @@ def by_utilization(pods: Groups, target: int, current: int, tolerance: float = T
     fully used; an answer that would turn the direction round, or lie within the tolerance, is no change.
     """
     ready, unready, missing = pods.ready, pods.unready, pods.missing
-    if not ready.count or not ready.request:
+    if not ready.pods or not ready.request:
         return None
     ratio = _utilization_ratio(ready.usage, ready.request, target)
-    rising = bool(unready.count) and ratio > 1.0
-    if not rising and not missing.count:
-        return current if _within(ratio, tolerance) else math.ceil(ratio * ready.count)
-    usage, request, count = ready.usage, ready.request, ready.count
-    if missing.count and ratio != 1.0:
-        request, count = request + missing.request, count + missing.count
+    rising = bool(unready.pods) and ratio > 1.0
+    if not rising and not missing.pods:
+        return current if _within(ratio, tolerance) else math.ceil(ratio * ready.pods)
+    usage, request, count = ready.usage, ready.request, ready.pods
+    if missing.pods and ratio != 1.0:
+        request, count = request + missing.request, count + missing.pods
         if ratio < 1.0:
             usage += missing.request * max(100, target) // 100
     if rising:
-        request, count = request + unready.request, count + unready.count
+        request, count = request + unready.request, count + unready.pods
     again = _utilization_ratio(usage, request, target)
     if _within(again, tolerance) or (ratio < 1.0 < again) or (again < 1.0 < ratio):
         return current
@@ -263,7 +259,7 @@ def _initialising(pod: Pod, now: float) -> bool:
 
 
 def _joined(group: Group, pod: Pod) -> Group:
-    return Group(group.count + 1, group.request + pod.request, group.usage + (pod.usage or 0))
+    return Group(group.pods + 1, group.request + pod.request, group.usage + (pod.usage or 0))
 
 
 def _utilization_ratio(usage: int, request: int, target: int) -> float:

@@ -20,6 +20,7 @@ from controller.lab.scenario import Scenario
 _EDGES = np.array(EDGES)
 _ALMOST = 1.0 - 1e-9
 _BUSIEST = 0.98
+_STARTING, _READY, _UNREADY, _TERMINATING = map(int, (Phase.STARTING, Phase.READY, Phase.UNREADY, Phase.TERMINATING))
 PACES = 0.3
 """How far apart pods leak and fill their disks, as a share of the mean: no two come to their end at once."""
 
@@ -89,9 +90,9 @@ class Flow:
         n, count = fleet.size, len(offered)
         phase, service, node = fleet.phase[:n], fleet.service[:n], fleet.node[:n]
         dead = ground.node_dead[node]
-        endpoint = phase == Phase.READY
-        running = (endpoint | (phase == Phase.UNREADY) | (phase == Phase.TERMINATING)) & ~dead
-        starting = (phase == Phase.STARTING) & ~dead
+        endpoint = phase == _READY
+        running = (endpoint | (phase == _UNREADY) | (phase == _TERMINATING)) & ~dead
+        starting = (phase == _STARTING) & ~dead
         queue = fleet.queue[:n]
 
         held = fleet.service_time[:n] + self.down_latency[service] + ground.delay[service]

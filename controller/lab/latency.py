@@ -21,26 +21,26 @@ _FINITE = np.array(EDGES[:-1])
 _REACH, _STEPS = 6.0, 12_000
 _PHI = np.array([0.5 * (1.0 + math.erf(z / math.sqrt(2.0))) for z in np.linspace(-_REACH, _REACH, _STEPS + 1)])
 
+_SLOPE = np.diff(_PHI)
+
 
 def phi(z: Floats) -> Floats:
     """The standard normal distribution function."""
-    place = np.clip((z + _REACH) * (_STEPS / (2 * _REACH)), 0.0, _STEPS - 1e-9)
+    place = np.minimum(np.maximum((z + _REACH) * (_STEPS / (2 * _REACH)), 0.0), _STEPS - 1e-9)
     low = place.astype(np.int64)
-    below = _PHI[low]
-    return np.asarray(below + (_PHI[low + 1] - below) * (place - low))
+    return np.asarray(_PHI.take(low) + _SLOPE.take(low) * (place - low))
 
 
 def shares(
     median: Floats, sigma: Floats, slow_share: Floats, slow_median: Floats, slow_sigma: Floats, shift: Floats
 ) -> Floats:
     """Cumulative share of requests under each edge, shape (n, edges); `shift` is what every request waits first."""
-    left = _FINITE[None, :] - shift[:, None]
+    left = _FINITE - shift[:, None]
     logs = np.log(np.maximum(left, 1e-9))
-    main = phi((logs - np.log(median)[:, None]) / sigma[:, None])
-    slow = phi((logs - np.log(slow_median)[:, None]) / slow_sigma[:, None])
-    mixed = main + slow_share[:, None] * (slow - main)
+    middles = np.log(np.stack((median, slow_median)))
+    both = phi((logs - middles[:, :, None]) / np.stack((sigma, slow_sigma))[:, :, None])
     result = np.ones((len(median), len(EDGES)))
-    result[:, :-1] = np.where(left > 0.0, mixed, 0.0)
+    result[:, :-1] = (both[0] + slow_share[:, None] * (both[1] - both[0])) * (left > 0.0)
     return result
 
 

@@ -34,6 +34,18 @@ from controller.lab.values import cores
 
 _SCRAPE, _SAMPLE_WINDOW = 15.0, 30.0
 _NOBODY = Group()
+_EMPTY, _PENDING, _STARTING, _READY, _UNREADY, _PULLING, _TERMINATING = (
+    int(phase)
+    for phase in (
+        Phase.EMPTY,
+        Phase.PENDING,
+        Phase.STARTING,
+        Phase.READY,
+        Phase.UNREADY,
+        Phase.PULLING,
+        Phase.TERMINATING,
+    )
+)
 
 
 def sample_cpu(state: State) -> None:
@@ -42,7 +54,7 @@ def sample_cpu(state: State) -> None:
     n = fleet.size
     fleet.cpu_seen[1:] = fleet.cpu_seen[:-1].copy()
     phase = fleet.phase[:n]
-    running = (phase == Phase.READY) | (phase == Phase.STARTING) | (phase == Phase.UNREADY)
+    running = (phase == _READY) | (phase == _STARTING) | (phase == _UNREADY)
     fleet.cpu_seen[0, :n] = np.where(running, fleet.cpu[:n], np.nan)
 
 
@@ -77,7 +89,7 @@ def _reading(scaler: Autoscaler, metric: Metric) -> dict[str, Any] | None:
         case Utilization(pods=Groups(ready=ready)) if ready.request:
             current = {
                 "averageUtilization": ready.usage * 100 // ready.request,
-                "averageValue": milli(ready.usage / 1000 / ready.count),
+                "averageValue": milli(ready.usage / 1000 / ready.pods),
             }
             return {"type": "Resource", "resource": {"name": "cpu", "current": current}}
         case AverageValue() if metric.pods:
@@ -110,14 +122,14 @@ def _groups(state: State) -> list[Groups]:
     fleet, count, now = state.fleet, len(state.deployments), state.t
     n = fleet.size
     phase, service = fleet.phase[:n], fleet.service[:n]
-    present = (phase != Phase.EMPTY) & (phase != Phase.TERMINATING)
-    pending = (phase == Phase.PENDING) | (phase == Phase.PULLING)
+    present = (phase != _EMPTY) & (phase != _TERMINATING)
+    pending = (phase == _PENDING) | (phase == _PULLING)
     seen = fleet.cpu_seen[:, :n]
     known = ~np.isnan(seen[2:])
     oldest = CPU_SAMPLES - 1 - np.argmax(known[::-1], axis=0)
     used = (seen[1] - seen[oldest, np.arange(n)]) / ((oldest - 1) * _SCRAPE)
     sampled = ~np.isnan(used)
-    ready, changed, born = phase == Phase.READY, fleet.changed[:n], fleet.born[:n]
+    ready, changed, born = phase == _READY, fleet.changed[:n], fleet.born[:n]
     early = ~ready | (now - _SCRAPE < changed + _SAMPLE_WINDOW)
     never = ~ready & (born + INITIAL_READINESS_DELAY > changed)
     starting = np.where(born + CPU_INITIALIZATION > now, early, never)
@@ -183,6 +195,14 @@ def targets_of(spec: dict[str, Any]) -> tuple[int | None, float | None]:
     return cpu, requests
 
 
+def _active(scaler: Autoscaler) -> dict[str, Any]:
+    """Whether any metric could be read at the last look."""
+    unread = [metric for metric in scaler.read if isinstance(metric, Unknown)]
+    if scaler.read and len(unread) == len(scaler.read):
+        return {"type": "ScalingActive", "status": "False", "reason": "FailedGetExternalMetric"}
+    return {"type": "ScalingActive", "status": "True", "reason": "ValidMetricFound"}
+
+
 def status_of(state: State, scaler: Autoscaler) -> dict[str, Any]:
     """The HPA's status: replicas, what its metrics read, and conditions."""
     deployment = state.deployments[scaler.service]
@@ -196,7 +216,7 @@ def status_of(state: State, scaler: Autoscaler) -> dict[str, Any]:
         "desiredReplicas": scaler.desired or deployment.replicas,
         "conditions": [
             {"type": "AbleToScale", "status": "True", "reason": "ReadyForNewScale"},
-            {"type": "ScalingActive", "status": "True", "reason": "ValidMetricFound"},
+            _active(scaler),
             limited,
         ],
     }

@@ -1,7 +1,5 @@
 """The autoscaler's rule: the cases of Kubernetes' own tests (replica_calculator_test.go), and what always holds."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -102,7 +100,7 @@ def pod(**said: object) -> Pod:
 def test_pods_are_sorted_as_the_controller_does(one: Pod, sort: str) -> None:
     groups = grouped([one], now=1000.0)
 
-    assert {name: getattr(groups, name).count for name in ("ready", "unready", "missing")} == {
+    assert {name: getattr(groups, name).pods for name in ("ready", "unready", "missing")} == {
         name: int(name == sort) for name in ("ready", "unready", "missing")
     }
 
@@ -205,9 +203,9 @@ def test_the_lab_sorts_its_columns_exactly_as_the_rule_sorts_pods() -> None:
     for _ in range(60):
         go(stage, 0.25)
         expected = grouped((as_seen(state, one) for one in state.living()), state.t)
-        unready = replace(expected.unready, usage=0)  # which the rule never asks for
-        assert scaling._groups(state)[0] == replace(expected, unready=unready)  # as above
-        seen |= {name for name in ("ready", "unready", "missing") if getattr(expected, name).count}
+        unready = expected.unready._replace(usage=0)  # which the rule never asks for
+        assert scaling._groups(state)[0] == expected._replace(unready=unready)  # as above
+        seen |= {name for name in ("ready", "unready", "missing") if getattr(expected, name).pods}
     assert seen == {"ready", "unready", "missing"}
 
 
