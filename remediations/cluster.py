@@ -141,8 +141,8 @@ class Cluster(Protocol):
         """Give up what a step held. `step` is its undo (`reverse_of`), with the same `holding`.
 
         Each value is restored only where ours still stands (`step.prior`), and no entry of trimtab is left in
-        `managedFields`, so that the owner's next unforced apply goes through. Two writes, the first locked by
-        `resource_version`; safe to repeat after a crash between them, also when nothing is left to restore.
+        `managedFields`, so that the owner's next unforced apply goes through. Where that takes two writes, each is
+        locked by the version before it: what a crash or a conflict leaves is for the next release, with what is left.
         """
         ...
 

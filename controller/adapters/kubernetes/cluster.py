@@ -39,7 +39,6 @@ from remediations.plan import Holding, Step
 from remediations.pointer import BadPatch
 
 FENCE_ATTEMPTS = 5
-RELEASE_ATTEMPTS = 5
 LAST_LOOK_SECONDS = 1.0
 BUSY_SECONDS = 1.0
 
@@ -99,45 +98,38 @@ class KubernetesCluster:
     async def release(self, step: Step, resource_version: str, *, dry_run: bool = False) -> ApplyResult:
         """Two JSON Patches: the values where ours still stand, then `managedFields` without us.
 
-        The second changes no value and is tried again while the controller writes statuses in between: a value that
-        we no longer own is nobody else's loss. A crash between the two leaves an owner's unforced apply in conflict
-        until the release is made again.
+        The second is locked by the version that the first made, so that a leader who was stopped between them cannot
+        end what another has begun since. A conflict there, or a crash, leaves the rest for the next release.
         """
         kind = kinds.target_kind(step.workload)
         if kind is None:
             return unknown_kind(step.workload)
-        before = await self._before(kind, step.workload)
+        before = await self._at(kind, step, resource_version)
         if not isinstance(before, Mapping):
             return before
-        if metadata_differs(before, step.uid, resource_version):
-            return reread(before, step.uid, resource_version, "")
         back = restoring(before, step.patch, step.prior)
-        version = resource_version
         if back:
             body = locked(back, step.uid, resource_version, before)
-            result = await self._giving_back(kind, step, body, dry_run=dry_run)
-            if not isinstance(result, Applied):
-                return result
-            version = result.resource_version
-        return Applied(version) if dry_run else await self._disown(kind, step)
+            restored = await self._giving_back(kind, step, body, dry_run=dry_run)
+            if dry_run or not isinstance(restored, Applied):
+                return restored
+            resource_version = restored.resource_version
+            before = await self._at(kind, step, resource_version)
+            if not isinstance(before, Mapping):
+                return before
+        others = entries_without_ours(before)
+        if others is None or dry_run:
+            return Applied(resource_version)
+        return await self._giving_back(kind, step, disowned(others, step.uid, resource_version), dry_run=False)
 
-    async def _disown(self, kind: ResourceKind, step: Step) -> ApplyResult:
-        """Take every entry of trimtab out of `managedFields`."""
-        result: ApplyResult = Conflict("Not tried")
-        for _ in range(RELEASE_ATTEMPTS):
-            found = await self._before(kind, step.workload)
-            if not isinstance(found, Mapping):
-                return found
-            version = str(found["metadata"]["resourceVersion"])
-            if found["metadata"]["uid"] != step.uid:
-                return reread(found, step.uid, version, "")
-            others = entries_without_ours(found)
-            if others is None:
-                return Applied(version)
-            result = await self._giving_back(kind, step, disowned(others, step.uid, version), dry_run=False)
-            if not isinstance(result, Conflict):
-                return result
-        return result
+    async def _at(
+        self, kind: ResourceKind, step: Step, resource_version: str
+    ) -> Object | Conflict | Gone | Refused | Unknown:
+        """The step's object, if it is still at this version."""
+        found = await self._before(kind, step.workload)
+        if isinstance(found, Mapping) and metadata_differs(found, step.uid, resource_version):
+            return reread(found, step.uid, resource_version, "")
+        return found
 
     async def _giving_back(
         self, kind: ResourceKind, step: Step, body: list[dict[str, Any]], *, dry_run: bool

@@ -11,8 +11,9 @@ from controller.adapters.kubernetes.client import Api
 from controller.adapters.kubernetes.cluster import KubernetesCluster
 from controller.failpoints import Injected
 from detectors.series import Workload
-from remediations.cluster import Applied
-from remediations.floor import Floor, FloorParameters, release_of, traces
+from remediations.cluster import Applied, Conflict
+from remediations.fields import owners_of
+from remediations.floor import LEAST, Floor, FloorParameters, release_of, traces
 from remediations.memory import autoscaler
 from remediations.plan import PatchOp, Plan
 from tests.contracts.holding_contract import HoldingContract, read
@@ -78,16 +79,43 @@ class TestRealHolding(HoldingContract):
         return Real(KubernetesCluster(api, lambda: datetime.now(UTC)), control_plane, namespace)
 
 
-async def test_a_release_that_broke_off_between_its_two_writes_is_made_whole_by_the_next(
-    control_plane: ControlPlane, api: Api, namespace: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The values are back already, but the owner would still be told of us."""
-    arena = Real(KubernetesCluster(api, lambda: datetime.now(UTC)), control_plane, namespace)
+async def held_at_six(arena: Real) -> Workload:
+    """An autoscaler with a floor of ours."""
     target = await arena.autoscale("checkout", 2, 10)
     world = await read(arena, target)
     plan = Floor().plan(target, world, FloorParameters(min_replicas=6, for_whom="shop/checkout@1", force=True), NOW)
     assert isinstance(plan, Plan)
     assert isinstance(await arena.cluster.apply(plan.steps[0], world.resource_version), Applied)
+    return target
+
+
+async def test_a_leader_stopped_inside_a_release_ends_nothing_that_another_has_begun_since(
+    control_plane: ControlPlane, api: Api, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes on after the other has fenced: its second write would take the other's ownership away."""
+    arena = Real(KubernetesCluster(api, lambda: datetime.now(UTC)), control_plane, namespace)
+    target = await held_at_six(arena)
+    held = await read(arena, target)
+    step = release_of(held)
+    assert step is not None
+    monkeypatch.setenv("TRIMTAB_FAILPOINTS", "1")
+    monkeypatch.setenv("TRIMTAB_FAILPOINT", "cluster.release.after=sleep:1.5")
+
+    stopped = asyncio.create_task(arena.cluster.release(step, held.resource_version))
+    while (await read(arena, target)).object["spec"]["minReplicas"] == 6:  # noqa: ASYNC110 - the server tells nobody
+        await asyncio.sleep(0.05)
+    assert isinstance(await arena.cluster.fence(target, held.uid, 8), Applied)
+
+    assert isinstance(await stopped, Conflict)
+    assert owners_of((await read(arena, target)).object, LEAST) == ("trimtab",)
+
+
+async def test_a_release_that_broke_off_between_its_two_writes_is_made_whole_by_the_next(
+    control_plane: ControlPlane, api: Api, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The values are back already, but the owner would still be told of us."""
+    arena = Real(KubernetesCluster(api, lambda: datetime.now(UTC)), control_plane, namespace)
+    target = await held_at_six(arena)
     monkeypatch.setenv("TRIMTAB_FAILPOINTS", "1")
     monkeypatch.setenv("TRIMTAB_FAILPOINT", "cluster.release.after=raise")
     held = await read(arena, target)
