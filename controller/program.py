@@ -195,8 +195,8 @@ class Program:
         clock.every("answers", follow, self._answers)
         clock.every("round", round_, self._leading(self._round))
         if self.demand is not None:
-            demand = timedelta(seconds=self.settings.demand_seconds)
-            clock.every("demand", demand, self._leading(self._demand_round))
+            soon = min(round_, timedelta(seconds=self.settings.demand_seconds))
+            clock.every("demand", soon, self._leading(self._demand_round))
         clock.every("publish", follow, self._leading(self.publisher.deliver))
         clock.every("scaling", min(round_, SCALING), self._leading(self._scale))
         clock.every("statuses", round_, self._leading(self.statuses.round))
@@ -310,9 +310,10 @@ class Program:
             await self._lost()
 
     async def _demand_round(self) -> None:
-        """Ask for the load, forecast, size the floors."""
-        if self.demand is not None:
-            await self.demand.round(self.parts.clock.now())
+        """Ask for the load, forecast, size the floors; looked after often so that the first time is soon."""
+        now = self.parts.clock.now()
+        if self.demand is not None and self.demand.due(now):
+            await self.demand.round(now)
 
     def _wake(self) -> None:
         """Every workload that is there, and those whose incident outlived them."""

@@ -33,7 +33,7 @@ from controller.core.sizing import (
     unfit,
 )
 from controller.errors import BadQuery
-from controller.kinds import AUTOSCALERS, WORKLOADS
+from controller.kinds import AUTOSCALERS, PODS, REPLICA_SETS, WORKLOADS
 from controller.observe.cache import Cache
 from controller.observe.consent import Consents
 from controller.observe.fleet import Grid, Pool, Source, as_paths
@@ -125,10 +125,16 @@ class Demand:
         self._kept: dict[Workload, Kept] = {}
         self._starts = Starts()
         self._demanded: dict[Workload, Demanded] = {}
+        self._asked_at: datetime | None = None
 
     def of(self, workload: Workload) -> Demanded | None:
         """What the last round found; None for a workload without a source of load or with scaling Off."""
         return self._demanded.get(workload)
+
+    def due(self, now: datetime) -> bool:
+        """Whether it is time for another round; at once until there was one."""
+        period = timedelta(seconds=self._settings.demand_seconds)
+        return self._asked_at is None or now - self._asked_at >= 0.9 * period
 
     def series(self, workload: Workload) -> Series | None:
         """The load that the forecast rests on, for people to see; None when there is none."""
@@ -138,9 +144,13 @@ class Demand:
         return None
 
     async def round(self, now: datetime) -> None:
-        """Continue the history, take the newest load, forecast where a new point has come, size every floor."""
-        if not all(self._cache.shelf(kind).synced for kind in WORKLOADS):
+        """Continue the history, take the newest load, forecast where a new point has come, size every floor.
+
+        Does nothing before workloads and pods are known: their history would be given to nobody.
+        """
+        if not all(self._cache.shelf(kind).synced for kind in (*WORKLOADS, REPLICA_SETS, PODS)):
             return
+        self._asked_at = now
         known = self._known()
         sources = load_sources(self._wanted(known))
         self._starts.look(self._cache)

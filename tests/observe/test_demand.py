@@ -178,6 +178,15 @@ async def test_nothing_is_asked_before_the_workloads_are_known() -> None:
         assert not stage.asked.ranges
 
 
+async def test_a_round_is_due_at_once_and_then_each_minute() -> None:
+    async with DemandStage() as stage:
+        await stage.demand.round(stage.clock.now())
+        assert stage.demand.due(stage.clock.now())
+        await stage.round()
+        assert not stage.demand.due(stage.clock.now() + MINUTE / 2)
+        assert stage.demand.due(stage.clock.now() + MINUTE)
+
+
 async def test_scaling_off_is_not_even_looked_at() -> None:
     async with DemandStage(services=2) as stage:
         other = stage.workloads[1]
