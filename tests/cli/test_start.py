@@ -53,6 +53,8 @@ ISSUED = {
         "runbook new",
         "audit verify",
         "store adopt",
+        "release",
+        "demo",
         "version",
     ),
 }
