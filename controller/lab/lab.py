@@ -378,14 +378,17 @@ class Lab:
         return written(bare, made, manager, state.at(state.t))
 
     def _warm(self, cores: Any) -> None:
-        """The pods of the beginning are ready since days, and have been scraped before."""
+        """The pods of the beginning have been ready for days, after a start like any other, and were scraped before."""
         state, fleet = self._state, self._state.fleet
         unscheduled = len(state.unbound)
-        for pod in state.living():
-            if pod.node >= 0 and pod.behaviour.pullable:
-                pod.ready_at = pod.begun
+        started = {pod.identity: pod.ready_at for pod in state.living() if pod.node >= 0 and pod.behaviour.pullable}
+        for identity in started:
+            state.pods[identity].ready_at = state.t
         fleet.due[: fleet.size] = np.minimum(fleet.due[: fleet.size], state.t)
         kubelet.due(state)
+        for identity, at in started.items():
+            pod = state.pods[identity]
+            pod.changed = fleet.changed[pod.place] = at
         for deployment in state.deployments:
             deployments.reconcile(state, deployment)
             deployment.object["metadata"].setdefault("annotations", {})

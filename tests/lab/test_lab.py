@@ -9,7 +9,7 @@ from controller.kinds import AUTOSCALERS, DEPLOYMENTS, NODES, PODS, REPLICA_SETS
 from controller.lab.apiserver import MemoryObjects
 from controller.lab.lab import Lab
 from controller.lab.scenario import Scenario
-from remediations.pods import ready_count
+from remediations.pods import instant, ready_count
 from tests.lab.playing import BEGIN, MINUTE, error_share, go, lab, scenario, web, workload, world
 
 EVERYTHING = (DEPLOYMENTS, REPLICA_SETS, PODS, AUTOSCALERS, NODES)
@@ -30,6 +30,22 @@ def test_it_begins_with_everything_ready_and_a_past_of_its_own() -> None:
     assert ready_count(seen.pods) == seen.object["spec"]["replicas"] == seen.object["status"]["readyReplicas"]
     assert stage.counters.begins == BEGIN.timestamp() - 14 * 86400
     assert seen.autoscaler is not None
+
+
+def test_the_pods_of_the_beginning_took_their_time_to_start() -> None:
+    """Who learns a lead time from pods finds starts, not pods that were ready when they were made."""
+    stage = lab(scenario(web(replicas=20, start={"median": "90s", "sigma": 0.2}), nodes=[{"count": 6}]))
+    taken = []
+    for pod in world(stage).pods:
+        ready = next(one for one in pod["status"]["conditions"] if one["type"] == "Ready")
+        created = instant(pod["metadata"]["creationTimestamp"])
+        since = instant(ready["lastTransitionTime"])
+        assert created is not None
+        assert since is not None
+        taken.append((since - created).total_seconds())
+
+    assert 70 < float(np.median(taken)) < 110
+    assert len(set(taken)) > 5
 
 
 def test_the_same_seed_gives_the_same_bytes_however_time_is_cut() -> None:
