@@ -16,10 +16,14 @@ from numpy.typing import NDArray
 from controller.core.presets import SUFFIX, Preset
 from controller.core.rollout import Version
 from controller.ports import Path, Paths
-from detectors.canary.evidence import Arm, Evidence
+from detectors.canary.evidence import SLACK, Arm, Evidence
 from detectors.series import DataHealth, Problem
 
 DUPLICATE = DataHealth(frozenset({Problem.DUPLICATE}), "the counter of a pod came twice: name the replica label")
+
+IMPOSSIBLE = DataHealth(
+    frozenset({Problem.RESET}), "the counter of a pod is below zero, or counts more failures than requests"
+)
 
 
 def evidence_of(
@@ -40,6 +44,8 @@ def evidence_of(
     health = requests.health | failures.health
     if twice or again:
         health |= DUPLICATE
+    if any(impossible(asked[pod], failed[pod]) for pod in asked.keys() & failed.keys()):
+        health |= IMPOSSIBLE
     arms = []
     for version in (new, old):
         pods = sorted(pod for pod in asked if belongs(pod, version, owners))
@@ -74,6 +80,13 @@ def belongs(pod: str, version: Version, owners: Mapping[str, str]) -> bool:
     if pod in owners:
         return owners[pod] == version.uid
     return re.fullmatch(f"{re.escape(version.replica_set)}-(?:{SUFFIX}|[a-z0-9]){{5}}", pod) is not None
+
+
+def impossible(requests: NDArray[np.float64], failures: NDArray[np.float64]) -> bool:
+    """Whether counters stand at what no process can have counted; one that began anew does not."""
+    with np.errstate(invalid="ignore"):
+        more = failures > requests * (1 + SLACK) + SLACK
+        return bool(np.any(requests < 0) or np.any(failures < 0) or np.any(more))
 
 
 def increments(

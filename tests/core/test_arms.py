@@ -79,6 +79,17 @@ def test_a_counter_that_came_twice_is_a_doubt() -> None:
     assert Problem.DUPLICATE in evidence.health.problems
 
 
+@pytest.mark.parametrize(
+    ("requests", "failures"), [([0, -1], [0, 0]), ([0, 9], [0, -1]), ([0, 9], [0, 10])],
+    ids=["below zero", "failures below zero", "more failures than requests"],
+)  # fmt: skip
+def test_counters_that_no_process_can_have_are_a_doubt(requests: list[float], failures: list[float]) -> None:
+    pod = "checkout-7b6f5c4d8-aaaaa"
+    evidence = evidence_of(paths((pod, requests)), paths((pod, failures)), HTTP, "shop", NEW, OLD, {})
+
+    assert Problem.RESET in evidence.health.problems
+
+
 def test_the_doubts_of_both_answers_travel_with_the_counts() -> None:
     stale = Paths(START, STEP, (), DataHealth(frozenset({Problem.STALE})))
     warned = Paths(START, STEP, (), DataHealth(frozenset({Problem.WARNED})))
