@@ -372,6 +372,9 @@ def demo(
     file: Annotated[
         Path | None, typer.Option("--json", help="Write what came of it, as JSON.", metavar="FILE", dir_okay=False)
     ] = None,
+    scenario: Annotated[
+        Path | None, typer.Option("--scenario", help="A fleet of your own instead, with its faults.", metavar="FILE")
+    ] = None,
     port: Annotated[
         int | None,
         typer.Option("--port", min=1, max=65_535, help="Port of the page; 8080 when absent, another if it is taken."),
@@ -382,7 +385,7 @@ def demo(
     from controller.demo.run import Wishes
 
     pace = None if until_done else shown.PACE
-    wishes = Wishes(seed=seed, until_done=until_done, approve_all=approve_all, port=port, pace=pace)
+    wishes = Wishes(seed, scenario, until_done, approve_all, port, pace)
     raise typer.Exit(shown.begin(wishes, Screen(), file))
 
 

@@ -30,7 +30,7 @@ from controller.core.words import count, lasting
 from controller.demo.reading import Ending, Kind
 from controller.demo.result import Result
 from controller.demo.run import Place, Wishes, play
-from controller.demo.stories import BEGIN, LASTS, Story
+from controller.demo.stories import BEGIN, LASTS, Morning, Story
 from controller.demo.telling import Line
 from controller.errors import TrimtabError
 from controller.ports import Message
@@ -69,9 +69,9 @@ class Terminal:
     listening: bool = False
     shown: list[Line] = field(default_factory=list)
 
-    def opens(self, place: Place) -> None:
+    def opens(self, place: Place, morning: Morning) -> None:
         """Three sentences, and where the page is."""
-        self.paragraph(OPENING)
+        self.paragraph(OPENING if morning.stories else opening_of(morning))
         self.screen.text()
         if place.moved:
             self.paragraph("Port 8080 is taken, so the page is on another one.")
@@ -208,6 +208,18 @@ class Terminal:
         room = max(20, self.screen.width - len(head))
         for index, line in enumerate(textwrap.wrap(text, room) or [""]):
             self.show(Text((head if index == 0 else " " * len(head)) + line))
+
+
+def opening_of(morning: Morning) -> str:
+    """The opening of somebody's own fleet."""
+    scenario = morning.scenario
+    return (
+        f"You are about to see two hours of {scenario.name}, in about a minute: "
+        f"{count(len(scenario.services), 'service')} on a fleet that lives in this process alone, watched by trimtab "
+        f"just as it would watch a cluster of yours. {count(len(scenario.faults), 'fault')} will happen. trimtab holds "
+        "floors and takes bad versions back by itself, asks before anything else, and calls a repair good only when "
+        "the service's own metrics say so."
+    )
 
 
 WHAT = {"auto": "acted alone", "ask": "asked first", "hand_over": "handed over", "none": "kept still"}

@@ -23,10 +23,11 @@ from controller.core.events import (
     HandedOver,
     Intended,
     Opened,
+    Proposed,
     Verdict,
     Verified,
 )
-from controller.core.routes import Route
+from controller.core.routes import Licence, Route
 from controller.ports import Stored
 from detectors.series import Workload
 from remediations.plan import Outcome
@@ -84,6 +85,19 @@ def ending(kind: Kind, workload: Workload, streams: Streams, decisive: datetime)
             return control(workload, streams)
         case _:
             assert_never(kind)
+
+
+def kinds(workload: Workload, streams: Streams) -> tuple[Kind, ...]:
+    """What there is to tell of a workload about which nothing was expected."""
+    found = [Kind.SCALING] if any(isinstance(e, FloorHeld) for e in streams.get(f"floor:{workload.key}", ())) else []
+    events = about(workload, streams)
+    if any(isinstance(e, Proposed) and e.licence is Licence.GUARANTEED for e in events):
+        found.append(Kind.CANARY)
+    elif any(isinstance(e, HandedOver) for e in events) and not any(isinstance(e, Intended) for e in events):
+        found.append(Kind.HANDOVER)
+    elif events:
+        found.append(Kind.INCIDENT)
+    return tuple(found) or (Kind.CONTROL,)
 
 
 def about(workload: Workload, streams: Streams) -> list[Event]:

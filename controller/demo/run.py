@@ -23,10 +23,9 @@ from controller.demo.playing import Playing, Suppress, nothing, open_lab
 from controller.demo.reading import streams_of
 from controller.demo.result import Cost, Result
 from controller.demo.settings import YOU, lab_settings
-from controller.demo.stories import BEGIN, LASTS, SCENARIO, STORIES
+from controller.demo.stories import BEGIN, LASTS, Morning
 from controller.demo.telling import Line, Narrator
 from controller.errors import BadSettings
-from controller.lab.scenario import Scenario
 from controller.ports import Message, Stored
 from controller.runtime.answers import Reply
 from controller.serving.backend import ProgramBackend
@@ -45,9 +44,12 @@ FOREVER = timedelta(days=3650)
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """How it is to be played. `port` None: the usual one, another when it is taken. `pace` None: as fast as it goes."""
+    """How it is to be played. `scenario` None: the shipped one. `port` None: the usual one, another when it is taken.
+    `pace` None: as fast as it goes.
+    """
 
     seed: int = 7
+    scenario: Path | None = None
     until_done: bool = False
     approve_all: bool = False
     port: int | None = None
@@ -71,7 +73,7 @@ class Place:
 class Audience(Protocol):
     """Whoever watches."""
 
-    def opens(self, place: Place) -> None:
+    def opens(self, place: Place, morning: Morning) -> None:
         """It begins."""
         ...
 
@@ -109,24 +111,24 @@ class Audience(Protocol):
 
 
 async def play(wishes: Wishes, audience: Audience, stop: asyncio.Event) -> Result | None:
-    """Play it to its end; None when it was stopped before. Raises BadSettings when the port asked for is taken."""
-    scenario = Scenario.load(SCENARIO)
-    namespaces = sorted({story.workload.namespace for story in STORIES})
+    """Play it to its end; None when it was stopped before. Raises BadScenario, and BadSettings
+    when the port asked for is taken."""
+    morning = Morning.shipped() if wishes.scenario is None else Morning.of(wishes.scenario)
     with bound_to(wishes.port) as listening, tempfile.TemporaryDirectory(prefix="trimtab-demo-") as folder:
         port = listening.getsockname()[1]
-        settings = lab_settings(Path(folder), namespaces, f"http://{HOST}:{port}")
+        settings = lab_settings(Path(folder), morning.namespaces, f"http://{HOST}:{port}")
         lab = open_lab(
             settings,
-            scenario,
+            morning.scenario,
             wishes.seed,
             BEGIN,
-            policies=[story.manifest() for story in STORIES],
+            policies=morning.policies,
             people=[YOU],
             suppress=wishes.suppress,
             pace=wishes.pace,
         )
         async with lab as playing, page(playing, listening, wishes.port is None and port != PORT) as place:
-            return await Show(playing, audience, wishes, place, stop).through()
+            return await Show(playing, audience, wishes, morning, place, stop).through()
 
 
 def bound_to(port: int | None, usual: int = PORT) -> socket.socket:
@@ -161,6 +163,7 @@ class Show:
     playing: Playing
     audience: Audience
     wishes: Wishes
+    morning: Morning
     place: Place
     stop: asyncio.Event
     log: list[Stored] = field(default_factory=list)
@@ -176,7 +179,7 @@ class Show:
             clock.attended = lambda: False
             clock.every("approve", EACH, lambda: self.approve(answering))
         clock.every("tell", EACH, self.tell)
-        self.audience.opens(self.place)
+        self.audience.opens(self.place, self.morning)
         asking = asyncio.create_task(self.ask(answering), name="asking")
         try:
             await clock.run(BEGIN + LASTS, self.stop.is_set)
@@ -245,6 +248,6 @@ class Show:
     def result(self) -> Result:
         """What it came to, by the log and by the two fleets."""
         streams = streams_of(self.log)
-        endings = tuple((story, story.ended(streams)) for story in STORIES)
+        endings = self.morning.told(streams)
         lab, twin = self.playing.lab, self.playing.twin
         return Result(endings, Cost.of(lab), Cost.of(twin), len(self.log), self.wishes.seed)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from controller.core.events import Event
-from controller.demo.reading import Ending, Kind, Streams, ending
+from controller.demo.reading import Ending, Kind, Streams, ending, kinds
+from controller.lab.scenario import Scenario
 from detectors.series import Workload
 
 BEGIN = datetime(2026, 11, 20, 6, 30, tzinfo=UTC)
@@ -42,6 +43,10 @@ class Story:
     def as_it_should(self, found: Ending) -> bool:
         """Whether that is how it should end."""
         return (found.route, found.outcome, found.verified) == (self.route, self.outcome, self.verified)
+
+    def that_ended(self, found: Ending) -> Story:
+        """The same story, of which nothing else was expected."""
+        return replace(self, route=found.route, outcome=found.outcome, verified=found.verified)
 
     def manifest(self) -> dict[str, Any]:
         """Its ServicePolicy."""
@@ -110,6 +115,52 @@ STORIES = (
         {"remediation": {"mode": "Auto", "automaticAbove": 90}},
     ),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Morning:
+    """What is played. `stories` are those that should happen; without any, they are whatever the log tells."""
+
+    scenario: Scenario
+    policies: tuple[Mapping[str, Any], ...]
+    stories: tuple[Story, ...] = ()
+
+    @classmethod
+    def shipped(cls) -> Morning:
+        """The five stories."""
+        return cls(Scenario.load(SCENARIO), tuple(story.manifest() for story in STORIES), STORIES)
+
+    @classmethod
+    def of(cls, file: Path) -> Morning:
+        """Somebody's own fleet: everything is consented to, but what earns no trust asks. Raises BadScenario."""
+        scenario = Scenario.load(file)
+        fleet = (_of(service.namespace, service.name) for service in scenario.services)
+        return cls(scenario, tuple(_told(workload).manifest() for workload in fleet))
+
+    @property
+    def namespaces(self) -> list[str]:
+        """Where it takes place."""
+        return sorted({service.namespace for service in self.scenario.services})
+
+    def told(self, streams: Streams) -> tuple[tuple[Story, Ending], ...]:
+        """Every story with its end."""
+        if self.stories:
+            return tuple((story, story.ended(streams)) for story in self.stories)
+        fleet = [_of(service.namespace, service.name) for service in self.scenario.services]
+        found = (_told(workload, kind) for workload in fleet for kind in kinds(workload, streams))
+        return tuple((story.that_ended(end), end) for story in found for end in (story.ended(streams),))
+
+
+CONSENTS: Mapping[str, Any] = {
+    "scaling": {"mode": "Floor"},
+    "canary": {"mode": "Rollback", "falseRollback": "1%"},
+    "remediation": {"mode": "Approve"},
+}
+"""What the people of a fleet allow about whom nothing else is known."""
+
+
+def _told(workload: Workload, kind: Kind = Kind.CONTROL) -> Story:
+    return Story(kind.value, kind, workload, "", "none", "none", False, CONSENTS)
 
 
 def story_of(event_stream: str, first: Event | None) -> str:
