@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from controller.lab.scenario import Effect, Service
+from controller.lab.parts import Effect, Service
 from controller.lab.values import cores, size
 
 _USUAL = Effect()

@@ -21,6 +21,7 @@ from controller.lab.counters import Counters, PodName
 from controller.lab.faults import Fault, RolledOut, WrongConfiguration
 from controller.lab.fleet import CPU_SAMPLES, Phase
 from controller.lab.flow import Flow, summed
+from controller.lab.latency import Floats
 from controller.lab.load import SLOT, Offered
 from controller.lab.past import past
 from controller.lab.scenario import Scenario
@@ -60,7 +61,7 @@ class Lab:
         self._scoring = Scoring(scenario, self._workloads)
         self._writing = Writing(objects, lambda: self._now, self._take_in)
         self._budgets: list[disruption.Budget] = []
-        self._loads: list[Any] = [rows[-1 - age, :, 0].copy() for age in range(_LOADS)]
+        self._loads: list[Floats] = [rows[-1 - age, :, 0].copy() for age in range(_LOADS)]
         self._furnish(rows[-1, :, 3], (rows[-1, :, 2] - rows[-2, :, 2]) / SLOT)
         self._trouble = Trouble(self._state)
         self._controllers()
@@ -329,7 +330,7 @@ class Lab:
             case _:
                 pass
 
-    def _furnish(self, replicas: Any, cores: Any) -> None:
+    def _furnish(self, replicas: Floats, cores: Floats) -> None:
         """Nodes, namespaces, and Deployments that have run for days."""
         state, objects = self._state, self.objects
         for size in self.scenario.nodes:
@@ -377,7 +378,7 @@ class Lab:
         bare = {**made, "metadata": {"name": made["metadata"]["name"]}, "spec": {}}
         return written(bare, made, manager, state.at(state.t))
 
-    def _warm(self, cores: Any) -> None:
+    def _warm(self, cores: Floats) -> None:
         """The pods of the beginning have been ready for days, after a start like any other, and were scraped before."""
         state, fleet = self._state, self._state.fleet
         unscheduled = len(state.unbound)
@@ -395,7 +396,7 @@ class Lab:
         ready = fleet.phase[: fleet.size] == Phase.READY
         count = len(state.deployments)
         pods = np.maximum(summed(fleet.service[: fleet.size], ready.astype(np.float64), count), 1.0)
-        each = np.asarray(cores) / pods
+        each = cores / pods
         for age in range(CPU_SAMPLES):
             fleet.cpu_seen[age, : fleet.size] = np.where(ready, -age * SLOT * each[fleet.service[: fleet.size]], np.nan)
         state.t = 0.0

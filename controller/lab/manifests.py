@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from controller.lab.scenario import Autoscaler, Service
+from controller.lab.parts import Autoscaler, Service
 from remediations.quantity import binary
 
 CONTAINER = "app"

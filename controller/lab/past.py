@@ -14,7 +14,8 @@ from controller.lab.counters import WIDTH
 from controller.lab.flow import Flow
 from controller.lab.latency import Floats, mean, shares
 from controller.lab.load import SLOT, Offered
-from controller.lab.scenario import Scenario, Service
+from controller.lab.parts import Service
+from controller.lab.scenario import Scenario
 
 COARSE, RECENT = 300.0, 6 * 3600.0
 _PAST = 4

@@ -12,6 +12,7 @@ import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +72,8 @@ def read_trace(name: str, folder: Path | None) -> Trace:
         raw = shipped.read_bytes()
     if name.endswith(".gz"):
         try:
-            raw = gzip.decompress(raw)
+            with gzip.open(BytesIO(raw)) as packed:
+                raw = packed.read(_LARGEST + 1)
         except (OSError, EOFError, zlib.error) as error:
             raise UnreadableTrace(f"trace {name} is not gzip: {error}") from error
     if len(raw) > _LARGEST:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from fractions import Fraction
 from typing import Annotated, Final, TypeAlias, TypeVar
@@ -23,6 +24,14 @@ def seconds(text: object) -> float:
     return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
 
 
+def some_seconds(text: object) -> float:
+    """A duration of more than nothing; raises ValueError."""
+    value = seconds(text)
+    if value <= 0:
+        raise ValueError(f"{text!r} is nothing: it must last for a while")
+    return value
+
+
 def size(text: object) -> int:
     """`256Mi` in bytes; raises ValueError."""
     if isinstance(text, bool) or not isinstance(text, str | int):
@@ -32,7 +41,7 @@ def size(text: object) -> int:
 
 def cores(text: object) -> float:
     """`500m` or `2` in cores; raises ValueError."""
-    if isinstance(text, float) and text >= 0:
+    if isinstance(text, float) and 0 <= text < math.inf:
         return text
     if isinstance(text, bool) or not isinstance(text, str | int):
         raise BadQuantity(f"{text!r} is no number of cores: write 500m or 2")
@@ -59,6 +68,7 @@ def _not_negative(value: Number) -> Number:
 
 
 Seconds: TypeAlias = Annotated[float, BeforeValidator(seconds)]
+Lasting: TypeAlias = Annotated[float, BeforeValidator(some_seconds)]
 Bytes: TypeAlias = Annotated[int, BeforeValidator(size)]
 Cores: TypeAlias = Annotated[float, BeforeValidator(cores)]
 Share: TypeAlias = Annotated[float, BeforeValidator(share)]

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from controller.lab import faults
-from controller.lab.scenario import _FAULTS, Effect  # the union as a tuple, for the faults' own names
+from controller.lab.parts import Effect
+from controller.lab.scenario import FAULTS
 
 pytestmark = pytest.mark.checkout
 
@@ -16,10 +17,10 @@ PAGE = Path("docs/explanation/lab.md")
 def test_every_fault_is_explained_and_no_other() -> None:
     table = re.findall(r"^\| (`[^|]+) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     named = set(re.findall(r"`([^`]+)`", " ".join(table)))
-    kinds = {str(fault.model_fields["kind"].annotation.__args__[0]) for fault in _FAULTS}  # type: ignore[union-attr]  # every kind is a Literal
+    kinds = {str(fault.model_fields["kind"].annotation.__args__[0]) for fault in FAULTS}  # type: ignore[union-attr]  # every kind is a Literal
 
     assert named == kinds
-    assert len(_FAULTS) == len(faults.Fault.__args__)
+    assert len(FAULTS) == len(faults.Fault.__args__)
 
 
 def test_everything_a_version_may_do_is_named() -> None:

@@ -1,11 +1,19 @@
 """A scenario says what is wrong with it: file, line, column, and the nearest known word."""
 
 import gzip
+import re
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+import controller.lab
 from controller.lab.scenario import BadScenario, Scenario
+from runbooks.problem import Problem
+from tests.lab.playing import go, lab, scenario, web
 
 GOOD = """name: one
 services:
@@ -113,3 +121,82 @@ def test_a_trace_that_is_not_gzip_is_told(tmp_path: Path) -> None:
         (tmp_path / "one.yaml").write_text(GOOD.replace("{rate: 10}", f"{{trace: {name}, peak: 5}}"))
         with pytest.raises(BadScenario, match="is not gzip"):
             Scenario.load(tmp_path / "one.yaml")
+
+
+SCALARS = [
+    *("0", "-1", "1e9", ".inf", ".nan", "true", "null", "''", "[]", "{}", "~", "0x10", "1:30", "9" * 25),
+    *("0s", "5m", "-5s", "100000000d", "5%", "2026-01-01", "*a", "&a 1", "!!python/name:os.system", "'\\0'"),
+]
+
+
+@settings(max_examples=100, deadline=None)
+@given(where=st.integers(0, 10_000), what=st.sampled_from(SCALARS))
+def test_whatever_stands_in_a_place_it_loads_or_says_what_is_wrong(where: int, what: str) -> None:
+    """Every scalar of what ships is replaced by something hostile: a finding with a place, never another exception."""
+    text = (Path(controller.lab.__file__).parent / "scenarios/small.yaml").read_text()
+    places = list(re.finditer(r"(?<=: )[\w%.]+", text))
+    chosen = places[where % len(places)]
+    hurt = text[: chosen.start()] + what + text[chosen.end() :]
+    found: tuple[Problem, ...] = ()
+    try:
+        Scenario.load(hurt, "small.yaml")
+    except BadScenario as bad:
+        found = bad.problems
+
+    assert all(problem.line > 0 for problem in found)
+
+
+numbers = st.floats(0, 1, allow_nan=False)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    rate=st.sampled_from([0.0, 0.01, 30.0, 5000.0]),
+    capacity=st.sampled_from([0.001, 1.0, 1e6]),
+    replicas=st.integers(0, 5),
+    errors=numbers,
+    request=st.sampled_from([0, 0.1, 50]),
+    limit=st.sampled_from(["0", "1Mi", "1Gi"]),
+    median=st.sampled_from(["1ms", "1h"]),
+    timeout=st.sampled_from(["0s", "1s", "1h"]),
+    scaled=st.booleans(),
+    kind=st.sampled_from(["leak", "disk-filling", "dependency-outage", "retry-storm", "burst", "nothing"]),
+)
+def test_what_loads_can_be_played(
+    rate: float,
+    capacity: float,
+    replicas: int,
+    errors: float,
+    request: float,
+    limit: str,
+    median: str,
+    timeout: str,
+    scaled: bool,
+    kind: str,
+) -> None:
+    """The corners of what a scenario may say: no number goes astray (warnings are errors), no failure of the lab."""
+    scaler = {"autoscaler": {"cpu": 50, "requestsPerPod": 0.5, "max": 20}}
+    service = web(
+        load={"rate": rate, "noise": {"sd": 1}},
+        capacity=capacity,
+        replicas=replicas,
+        errors=errors,
+        cpu={"request": request},
+        memory={"limit": limit},
+        latency={"median": median},
+        timeout=timeout,
+        calls=[{"to": "store"}],
+        **(scaler if scaled else {}),
+    )
+    numbers_of: dict[str, dict[str, Any]] = {
+        "leak": {"perMinute": "1Gi"},
+        "disk-filling": {"perMinute": "1Gi"},
+        "burst": {"factor": 1e6},
+    }
+    about = {} if kind == "nothing" else {"service": "web"}
+    fault: dict[str, Any] = {"kind": kind, "at": "30s", **about, **numbers_of.get(kind, {})}
+    stage = lab(scenario(service, {"name": "store"}, faults=[fault]))
+    go(stage, 2)
+
+    assert np.isfinite(stage.counters.now_row).all()
+    assert stage.score.pod_hours >= 0
