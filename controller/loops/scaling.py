@@ -20,6 +20,7 @@ from controller.errors import TrimtabError
 from controller.journal import Behind
 from controller.kinds import AUTOSCALERS, WORKLOADS
 from controller.observe.cache import Cache, workload_of
+from controller.observe.facts import read_rights
 from controller.observe.gauges import FLOOR_HELD, shown
 from controller.observe.rooms import Rooms
 from controller.runtime.holder import REMEDY, Holder, Scene, ended, notice, proposal_of
@@ -78,6 +79,9 @@ class Scaling:
             floor = await self.holder.settle(floor, scene)
         if floor.intent is None:
             floor = await self.carry_out(self.course(floor, scene), floor, scene)
+        else:
+            told = "a write is not settled yet: the autoscaler cannot be read, or automation is paused"
+            self.say(floor, Said(floor.held is not None, "Writing", told, _number(floor)))
         if floor.number != before.number:
             await self.rooms.journal.catch_up()
         return floor
@@ -142,9 +146,7 @@ class Scaling:
                 floor = await self.holder.record(floor, ended(floor, now, scene.policy, todo.code, todo.by), told=told)
                 return self.say(floor, Said(False, todo.code, f"taken back by {todo.by}"))
             case GiveBack():
-                floor = floor if floor.number else await self.found(floor, world)
-                floor = await self.holder.release(floor, todo.code, todo.reason, scene)
-                return self.say(floor, self.given_back(floor, todo))
+                return await self.give_back(todo, floor, scene, world)
             case Move():
                 return await self.move(todo, floor, scene, world)
             case _:
@@ -160,6 +162,15 @@ class Scaling:
         if isinstance(world, World) and not scaled_by(world.object, floor.workload):
             return Gone(f"{target.key} scales something else")
         return world
+
+    async def give_back(self, todo: GiveBack, floor: Floor, scene: Scene, world: World) -> Floor:
+        """Restore what is ours, where the right to do so is still there."""
+        if await read_rights(self.rooms, REMEDY, world.workload) is not True:
+            told = "no right to give the floor back here: `trimtab release --all`, as somebody who may"
+            return self.say(floor, Said(floor.held is not None, "NotPermitted", told, _number(floor)))
+        floor = floor if floor.number else await self.found(floor, world)
+        floor = await self.holder.release(floor, todo.code, todo.reason, scene)
+        return self.say(floor, self.given_back(floor, todo))
 
     async def move(self, todo: Move, floor: Floor, scene: Scene, world: World) -> Floor:
         """Propose the number, ask the gate, and hold it when the gate says so."""

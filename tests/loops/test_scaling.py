@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from pydantic import JsonValue
 
+from controller.adapters.memory.access import Grant
 from controller.core.events import Claimed, Decided, FloorEnded, FloorHeld, FloorProposed, FloorReleased, Intended
 from controller.core.routes import Route
 from controller.core.sizing import CannotSize
@@ -334,6 +335,33 @@ async def test_without_the_right_nothing_is_tried() -> None:
 
         assert not stage.effects
         assert stage.held_condition() == ("False", "NotPermitted")
+
+
+async def test_a_floor_that_may_no_longer_be_given_back_is_said_and_not_tried() -> None:
+    """Its namespace left the list, and the right with it."""
+    async with FloorStage() as stage:
+        await stage.needs(6)
+        stage.access.revoke(Grant("", "patch", "autoscaling", "horizontalpodautoscalers", "shop"))
+        stage.scale_by("Off")
+        await stage.run(2 * MINUTE)
+
+        assert stage.least() == 6
+        assert stage.said().reason == "NotPermitted"
+        assert "trimtab release --all" in stage.said().message
+        assert not stage.cluster.releases
+
+
+async def test_a_policy_for_several_workloads_counts_the_floors() -> None:
+    async with FloorStage(services=3, mode="") as stage:
+        for workload in stage.workloads:
+            stage.cluster.change(workload, PatchOp("add", "/metadata/labels/tier", "front"))
+        stage.policy("front", "Observe", matchLabels={"tier": "front"})
+        for workload in stage.workloads[:2]:
+            stage.numbers.wanted[workload] = 6
+        await stage.tick()
+
+        assert stage.status("front")["scaling"] == "Floor (2 of 3 held)"
+        assert stage.held_condition("front") == ("False", "NoForecast")
 
 
 # Leaders, crashes, other stores

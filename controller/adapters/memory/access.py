@@ -45,6 +45,11 @@ class MemoryAccess:
         """Allow."""
         self._grants.add(grant)
 
+    def revoke(self, grant: Grant) -> None:
+        """Take one grant back; quiet when it was not given."""
+        if grant in self._grants:
+            self._grants.remove(grant)
+
     async def who(self, token: str) -> Person | None:
         """The person behind a token, None when nobody is."""
         self._answers()
