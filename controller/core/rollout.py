@@ -18,7 +18,7 @@ from controller.core.words import percent, times
 from detectors.results import CannotKnow, Hold, Measured, Promote, RollBack, Verdict
 from detectors.series import Workload
 from remediations.cluster import Object, World
-from remediations.owners import controlled_by
+from remediations.owners import controlled_by, controller_of
 from remediations.templates import current_replica_set, version_names
 from runbooks.evidence import Value
 
@@ -72,7 +72,9 @@ def advanced(rollout: Rollout | None, event: Event) -> Rollout | None:
 
 def underway(world: World) -> tuple[Version, Version] | None:
     """The new and the old version while both have pods, None otherwise and while an older version comes back."""
-    current = current_replica_set(world) if world.object["kind"] == "Deployment" else None
+    if world.object["kind"] != "Deployment" or len({controller_of(pod) for pod in living(world)}) < 2:
+        return None  # as nearly always: nothing is compared for it
+    current = current_replica_set(world)
     if current is None or newest_first(world)[0]["metadata"]["uid"] != current["metadata"]["uid"]:
         return None
     if not pods(world, current):
