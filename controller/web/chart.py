@@ -7,10 +7,12 @@ same.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
 
 from controller.core.words import amount, clock, percent
 from detectors.results import Forecast
@@ -38,7 +40,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Everything to draw; paths are SVG path data in a box of 100 by 100."""
+    """Everything to draw; paths are SVG path data in a box of 100 by 100, `points` the same as JSON for scripts."""
 
     measured: str
     expected: str
@@ -48,6 +50,7 @@ class Chart:
     values: tuple[Tick, ...]
     times: tuple[Tick, ...]
     says: str
+    points: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +93,38 @@ def drawn(measured: Series | None, expected: Forecast | None, lately: timedelta 
         values=tuple(Tick(box.y(value), amount(value, unit)) for value in _round_values(box.most)),
         times=tuple(Tick(box.x(at), clock(at)) for at in _round_times(box.begin, box.end)),
         says=_says(line, expected, unit),
+        points=_for_scripts(line, ahead, expected, unit),
     )
 
 
-Points = Sequence[tuple[datetime, float]]
+def _for_scripts(line: Points, ahead: Sequence[Ahead], expected: Forecast | None, unit: str) -> str:
+    """Columns of equal length: seconds, measured, expected, lowest, highest, bound; null where there is nothing."""
+    rows: dict[int, list[float | None]] = {}
+
+    def put(at: datetime, column: int, value: float) -> None:
+        row = rows.setdefault(round(at.timestamp()), [None] * 5)
+        row[column] = value if math.isfinite(value) else None
+
+    for at, value in line:
+        put(at, 0, value)
+    for at, low, middle, high in ahead:
+        for column, value in ((1, middle), (2, low), (3, high)):
+            put(at, column, value)
+    if expected is not None:
+        until = expected.at + expected.peak.window
+        put(expected.at, 4, expected.peak.value)
+        put(until, 4, expected.peak.value)
+        for at in [at for at, *_ in ahead if expected.at < at < until]:
+            put(at, 4, expected.peak.value)
+    moments = sorted(rows)
+    columns = [[rows[moment][column] for moment in moments] for column in range(5)]
+    shown = amount(1.0, unit).removeprefix("1")
+    return json.dumps({"unit": shown, "values": [moments, *columns]}, separators=(",", ":"))
+
+
+Ahead: TypeAlias = tuple[datetime, float, float, float]
+"""A moment to come with its lowest, middle and highest value."""
+Points: TypeAlias = Sequence[tuple[datetime, float]]
 
 
 def _points(series: Series, lately: timedelta) -> list[tuple[datetime, float]]:
@@ -108,7 +139,7 @@ def _points(series: Series, lately: timedelta) -> list[tuple[datetime, float]]:
     return found
 
 
-def _ahead(expected: Forecast | None) -> list[tuple[datetime, float, float, float]]:
+def _ahead(expected: Forecast | None) -> list[Ahead]:
     """(moment, lowest, middle, highest) of every step to come."""
     if expected is None or not expected.levels:
         return []
@@ -132,7 +163,7 @@ def _path(box: Box, points: Points) -> str:
     return "".join(parts)
 
 
-def _band(box: Box, ahead: Iterable[tuple[datetime, float, float, float]]) -> str:
+def _band(box: Box, ahead: Iterable[Ahead]) -> str:
     """From the lowest to the highest quantile, as one closed area."""
     points = list(ahead)
     if not points:

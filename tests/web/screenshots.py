@@ -17,8 +17,8 @@ SHOTS = [
     ("page-incidents", "/", "light", 1280, 900),
     ("page-review", "/review", "dark", 1280, 720),
     ("page-services", "/services", "light", 1280, 1000),
-    ("page-service", "/services/shop/Deployment/checkout", "light", 1280, 1180),
-    ("page-service", "/services/shop/Deployment/checkout", "dark", 1280, 1180),
+    ("page-service", "/services/shop/Deployment/checkout", "light", 1280, 1190),
+    ("page-service", "/services/shop/Deployment/checkout", "dark", 1280, 1190),
     ("page-report", "/report", "light", 1280, 1150),
 ]
 """Name, path, theme, width and height."""
@@ -40,6 +40,7 @@ def main(folder: Path) -> None:
             page.get_by_role("button", name="Log in").click()
             page.wait_for_url(f"{server.url}/")
             page.goto(path)
+            page.wait_for_load_state("load")
             page.screenshot(path=folder / f"{name}-{theme}-{width}.png")
             context.close()
 

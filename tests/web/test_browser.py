@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -92,6 +93,31 @@ def test_no_page_has_an_accessibility_fault(chromium: Browser, theme: Theme, wid
         page.context.close()
 
     assert found == {path: [] for path in ["/login", *PATHS]}
+
+
+def test_with_scripts_a_chart_tells_the_values_under_the_pointer(chromium: Browser, page_server: Served) -> None:
+    page = open_page(chromium, page_server)
+    page.goto(CHECKOUT)
+    canvas = page.locator(".chart canvas")
+    canvas.wait_for()
+    assert not page.locator(".chart svg.plot").is_visible()
+    box = page.locator(".chart .u-over").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 30)
+    legend = page.locator(".u-legend").inner_text()
+
+    assert re.search(r"measured\W*\d+(\.\d+)?/s", legend), legend
+    page.context.close()
+
+
+def test_without_scripts_the_chart_is_there_all_the_same(chromium: Browser, still_server: Served) -> None:
+    page = open_page(chromium, still_server)
+    page.goto(CHECKOUT)
+
+    assert page.locator(".chart svg.plot").is_visible()
+    assert page.locator(".chart canvas").count() == 0
+    assert "Stays under 338/s" in page.locator(".chart figcaption").inner_text()
+    page.context.close()
 
 
 def test_the_judge_of_accessibility_finds_a_planted_fault(chromium: Browser) -> None:

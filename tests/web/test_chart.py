@@ -1,5 +1,6 @@
 """The chart leaves a gap where nobody measured, and says in words what it draws."""
 
+import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -105,6 +106,17 @@ def test_everything_lies_in_the_box(values: list[float], ahead: bool) -> None:
             assert 0 <= y <= 100
     assert all(0 <= tick.at <= 100 for tick in (*chart.values, *chart.times))
     assert 1 <= len(chart.values) <= 4
+
+
+def test_scripts_get_the_same_points_and_nulls_where_nothing_was_measured() -> None:
+    told = json.loads(seen(drawn(series(10, np.nan, 30), replace(tomorrow(NOW), paths=((1.0, 2.0, 3.0),)))).points)
+
+    moments, measured, expected, low, high, bound = told["values"]
+    assert told["unit"] == "/s"
+    assert moments == sorted(moments)
+    assert measured == [10.0, None, 30.0, None, None]
+    assert (expected, low, high) == ([None] * 3 + [2.0, None], [None] * 3 + [1.0, None], [None] * 3 + [3.0, None])
+    assert bound == [None, None, 338.0, 338.0, 338.0]
 
 
 def test_a_forecast_without_steps_still_shows_its_bound() -> None:

@@ -12,12 +12,12 @@ SUM = re.compile(
 def test_other_peoples_files_are_as_published_with_version_and_licence() -> None:
     vendor = STATIC / "vendor"
     listed = {found["file"]: found for found in SUM.finditer((vendor / "README.md").read_text(encoding="utf-8"))}
-    scripts = {file.name for file in vendor.iterdir() if file.name.endswith(".js")}
+    scripts = {file.name for file in vendor.iterdir() if file.name.endswith((".js", ".css"))}
 
     assert set(listed) == scripts
     for name, found in listed.items():
         assert sha256((vendor / name).read_bytes()).hexdigest() == found["sum"]
-        assert (vendor / f"{name.removesuffix('.min.js')}.LICENSE").is_file()
+        assert (vendor / f"{name.partition('.min.')[0]}.LICENSE").is_file()
         assert found["package"].rpartition("@")[2] in name
 
 
