@@ -334,10 +334,37 @@ async def test_a_pulse_that_cannot_be_parsed_is_a_setting_not_the_askers_query(s
 async def test_every_query_of_every_preset_is_promql(server: RealPrometheus, name: str) -> None:
     preset, window = PRESETS[name], timedelta(minutes=5)
     async with connected(server.url) as metrics:
-        for query in (preset.load(window), preset.failures(window), preset.latency(window, 0.99)):
+        pods = ("shop", ("web-5d8f7c9b6", "web-7b6f5c4d8"))
+        by_pod = (preset.pod_requests(*pods), preset.pod_failures(*pods)) if preset.per_pod else ()
+        for query in (preset.load(window), preset.failures(window), preset.latency(window, 0.99), *by_pod):
             if query:
                 answer = await metrics.instant(query, now())
                 assert isinstance(answer, Samples), answer
+
+
+async def test_the_pods_of_two_versions_are_told_apart_and_nobody_else_is_asked_for(server: RealPrometheus) -> None:
+    """One pod is scraped itself, one is told of by an exporter; the third is of another service."""
+    preset = PRESETS["http"]
+    server.metrics += (
+        'http_requests_total{namespace="own",pod="api-5d8f7c9b6-abcde",code="200"} 7\n'
+        'http_requests_total{namespace="own",pod="api-5d8f7c9b6-abcde",code="500"} 2\n'
+        'http_requests_total{namespace="x",pod="e",exported_namespace="own",exported_pod="api-7b6f5c4d8-vwxyz"} 4\n'
+        'http_requests_total{namespace="own",pod="api2-5d8f7c9b6-abcde",code="200"} 99\n'
+    )
+    asked = ("own", ("api-7b6f5c4d8", "api-5d8f7c9b6"))
+    found: dict[str, dict[tuple[str, str] | None, float]] = {}
+    async with connected(server.url) as metrics:
+        for _ in range(50):
+            for query in (preset.pod_requests(*asked), preset.pod_failures(*asked)):
+                answer = await metrics.instant(query, now())
+                assert isinstance(answer, Samples)
+                found[query] = {preset.pod_of(s.labels): s.value for s in answer.samples}
+            if all(len(pods) == 2 for pods in found.values()):
+                break
+            await asyncio.sleep(0.2)
+
+    old, new = ("own", "api-5d8f7c9b6-abcde"), ("own", "api-7b6f5c4d8-vwxyz")
+    assert list(found.values()) == [{old: 9.0, new: 4.0}, {old: 2.0, new: 0.0}]
 
 
 async def test_a_service_without_a_failure_answers_zero_failures(server: RealPrometheus) -> None:
