@@ -64,7 +64,7 @@ class Plan:
 
 
 FULL: Final = Plan(alone=(10_000,), starts=5, rounds=20)
-QUICK: Final = Plan(round_seconds=5.0, days=4.0)
+QUICK: Final = Plan(round_seconds=4.0, days=4.0)
 
 
 @dataclass(frozen=True, slots=True)
