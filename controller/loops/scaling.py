@@ -1,7 +1,7 @@
 """The scaling loop: hold a minimum of replicas ahead of the load, by the floor's manners.
 
 Level, not edge: each round looks at every workload that an autoscaler scales, and at every floor that stands, and does
-what the world asks for now (`core/floor.py` says what that is). Everything is an event first, so a crash anywhere is
+what the world asks for now (`core/manners.py` says what that is). Everything is an event first, so a crash anywhere is
 continued by the next round. Acts only through `decide()` and the holder. Without consent it says what it would hold.
 """
 
@@ -14,7 +14,9 @@ import structlog
 
 from controller.core.decide import Auto, Decision
 from controller.core.events import Decided, FloorHeld, FloorProposed, FloorReleased
-from controller.core.floor import Adopt, Asked, Course, End, Floor, Forget, GiveBack, Move, Rest, Said, Would, course
+from controller.core.floor import Floor
+from controller.core.manners import Adopt, Asked, Course, End, Forget, GiveBack, Move, Rest, Would, course
+from controller.core.said import Said, given_back, moved, number, why
 from controller.core.sizing import Wanted
 from controller.errors import TrimtabError
 from controller.journal import Behind
@@ -81,7 +83,7 @@ class Scaling:
             floor = await self.carry_out(self.course(floor, scene), floor, scene)
         else:
             told = "a write is not settled yet: the autoscaler cannot be read, or automation is paused"
-            self.say(floor, Said(floor.held is not None, "Writing", told, _number(floor)))
+            self.say(floor, Said(floor.held is not None, "Writing", told, number(floor)))
         if floor.number != before.number:
             await self.rooms.journal.catch_up()
         return floor
@@ -111,7 +113,7 @@ class Scaling:
             return await self.act(todo, floor, scene, None)
         if floor.resting_until is not None and self.rooms.clock.now() < floor.resting_until:
             told = f"the last write failed; not again before {floor.resting_until:%H:%M} UTC"
-            return self.say(floor, Said(floor.held is not None, "NotApplied", told, _number(floor)))
+            return self.say(floor, Said(floor.held is not None, "NotApplied", told, number(floor)))
         found = await self.live(floor)
         match found:
             case World():
@@ -126,7 +128,7 @@ class Scaling:
         """Say, or do, what stands."""
         match todo:
             case Rest():
-                return self.say(floor, Said(todo.holds, todo.reason, todo.message, _number(floor)))
+                return self.say(floor, Said(todo.holds, todo.reason, todo.message, number(floor)))
             case Would():
                 floor = await self.would(floor, scene, todo)
                 return self.say(floor, Said(False, "Observe", f"would hold {todo.replicas}", would=todo.replicas))
@@ -167,10 +169,10 @@ class Scaling:
         """Restore what is ours, where the right to do so is still there."""
         if await read_rights(self.rooms, REMEDY, world.workload) is not True:
             told = "no right to give the floor back here: `trimtab release --all`, as somebody who may"
-            return self.say(floor, Said(floor.held is not None, "NotPermitted", told, _number(floor)))
+            return self.say(floor, Said(floor.held is not None, "NotPermitted", told, number(floor)))
         floor = floor if floor.number else await self.found(floor, world)
         floor = await self.holder.release(floor, todo.code, todo.reason, scene)
-        return self.say(floor, self.given_back(floor, todo))
+        return self.say(floor, given_back(floor, todo))
 
     async def move(self, todo: Move, floor: Floor, scene: Scene, world: World) -> Floor:
         """Propose the number, ask the gate, and hold it when the gate says so."""
@@ -182,7 +184,7 @@ class Scaling:
         )
         plan = REMEDY.plan(world.workload, world, parameters, self.rooms.clock.now())
         if isinstance(plan, Refusal):
-            return self.say(floor, Said(floor.held is not None, "Refused", plan.message, _number(floor)))
+            return self.say(floor, Said(floor.held is not None, "Refused", plan.message, number(floor)))
         if floor.proposal is None or floor.proposal.plan is None or floor.proposal.plan.digest != plan.digest:
             floor = await self.holder.record(floor, self.proposed(todo, floor.workload, scene, plan))
         proposal = proposal_of(floor.proposal, scene.policy)
@@ -192,7 +194,7 @@ class Scaling:
         floor = await self.decided(floor, decision, plan, scene)
         if isinstance(decision, Auto):
             floor = await self.holder.hold(floor, scene)
-        return self.say(floor, self.moved(floor, todo))
+        return self.say(floor, moved(floor, todo))
 
     def proposed(self, todo: Move | Would, workload: Workload, scene: Scene, plan: Plan | None) -> FloorProposed:
         """The event of a number, with where it comes from."""
@@ -240,68 +242,7 @@ class Scaling:
         held = FloorHeld(now, floor.workload, world.workload, world.uid, whom, least_of(obj), was, owner, found=True)
         return await self.holder.record(floor, held)
 
-    def moved(self, floor: Floor, todo: Move) -> Said:
-        """What became of a number."""
-        holds = floor.held is not None
-        if floor.intent is not None:
-            return Said(holds, "Writing", f"{todo.replicas} is being written", _number(floor))
-        if floor.ended is not None:
-            return Said(False, floor.ended.code, f"taken back by {floor.ended.by}")
-        decision = floor.decision
-        if holds and decision is None:
-            return Said(True, "Held", f"{_number(floor)} held", _number(floor))
-        if decision is None:
-            return Said(holds, "NotApplied", f"{todo.replicas} could not be written", _number(floor))
-        return Said(
-            holds, "Held" if holds else reason_of(decision), f"{todo.replicas} waits: {why(decision)}", _number(floor)
-        )
-
-    def given_back(self, floor: Floor, todo: GiveBack) -> Said:
-        """What became of a release."""
-        if floor.held is not None or floor.intent is not None:
-            return Said(floor.held is not None, "Releasing", f"to be given back: {todo.reason}", _number(floor))
-        if floor.ended is not None:
-            return Said(False, floor.ended.code, f"taken back by {floor.ended.by}: left alone until the policy changes")
-        return Said(False, "Released", todo.reason)
-
     def say(self, floor: Floor, said: Said) -> Floor:
         """Keep for the statuses what was found."""
         self.said[floor.workload] = said
         return floor
-
-
-REASONS = {
-    "budget": "BudgetSpent",
-    "unread-budget": "BudgetSpent",
-    "paused": "Paused",
-    "frozen": "Frozen",
-    "not-permitted": "NotPermitted",
-    "data-unhealthy": "DataUnhealthy",
-    "observer-suspect": "ObserverSuspect",
-    "store-not-adopted": "StoreNotAdopted",
-    "managed-in-git": "ManagedInGit",
-    "ignored": "Ignored",
-    "protected": "Protected",
-    "observe": "Observe",
-}
-"""The gate's codes as words for the condition; another one is `Blocked`."""
-
-
-def deciding(decision: Decided) -> tuple[str, str]:
-    """Code and message of the first reason that demands this route."""
-    found = next((reason for reason in decision.reasons if reason.route is decision.route), None)
-    return (found.code, found.message) if found is not None else ("", "")
-
-
-def reason_of(decision: Decided) -> str:
-    """The condition's reason for a decision against acting."""
-    return REASONS.get(deciding(decision)[0], "Blocked")
-
-
-def why(decision: Decided) -> str:
-    """Every reason that demands the route, in words."""
-    return "; ".join(reason.message for reason in decision.reasons if reason.route is decision.route)
-
-
-def _number(floor: Floor) -> int | None:
-    return floor.held.replicas if floor.held is not None else None

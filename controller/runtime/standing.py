@@ -15,9 +15,9 @@ from controller.api.shapes import clip
 from controller.api.v1alpha1.kinds import PLANNED_EVENT, RUNBOOK, SERVICE_POLICY
 from controller.api.v1alpha1.plannedevent import PlannedEvent
 from controller.core.decide import threshold
-from controller.core.floor import Said
 from controller.core.policy import Mode, Policy, ScalingMode
 from controller.core.rollout import column
+from controller.core.said import Said
 from controller.errors import TrimtabError
 from controller.observe.cache import Cache
 from controller.observe.consent import Standing

@@ -22,23 +22,8 @@ from controller.core.events import (
     Intended,
     NotApplied,
 )
-from controller.core.floor import (
-    FIRST_REST,
-    LONGEST_REST,
-    Adopt,
-    Asked,
-    Course,
-    End,
-    Floor,
-    Forget,
-    GiveBack,
-    Move,
-    Rest,
-    Would,
-    accept,
-    course,
-    evolve,
-)
+from controller.core.floor import FIRST_REST, LONGEST_REST, Floor, accept, evolve
+from controller.core.manners import Adopt, Asked, Course, End, Forget, GiveBack, Move, Rest, Would, course
 from controller.core.policy import Policy, ScalingMode
 from controller.core.routes import Route
 from controller.core.sizing import CannotSize, Wanted

@@ -15,7 +15,8 @@ from controller.adapters.memory.access import Grant
 from controller.adapters.memory.store import MemoryStore
 from controller.api.v1alpha1.kinds import SERVICE_POLICY
 from controller.core.events import Claimed, Event
-from controller.core.floor import Floor, Said
+from controller.core.floor import Floor
+from controller.core.said import Said
 from controller.core.sizing import CannotSize, Capacity, Wanted
 from controller.kinds import AUTOSCALERS, EVENTS
 from controller.loops.scaling import Scaling
@@ -107,11 +108,11 @@ class FloorStage(Stage):
 
     def before_writes(self, intrude: Callable[[], None]) -> None:
         """Somebody does this once, after our last look and just before our next write."""
-        commit, waiting = self.store.commit, [intrude]
+        before, waiting = self.store.commit, [intrude]
 
-        async def committed(what: Commit, now: Any) -> CommitResult:
-            result = await commit(what, now)
-            if waiting and any(isinstance(event, Claimed) for event in what.events):
+        async def committed(commit: Commit, now: datetime) -> CommitResult:
+            result = await before(commit, now)
+            if waiting and any(isinstance(event, Claimed) for event in commit.events):
                 waiting.pop()()
             return result
 

@@ -47,8 +47,7 @@ class MemoryAccess:
 
     def revoke(self, grant: Grant) -> None:
         """Take one grant back; quiet when it was not given."""
-        if grant in self._grants:
-            self._grants.remove(grant)
+        self._grants.discard(grant)
 
     async def who(self, token: str) -> Person | None:
         """The person behind a token, None when nobody is."""
