@@ -223,5 +223,14 @@ def summary_json(told: Story) -> dict[str, Any]:
 
 def story_json(told: Story) -> Mapping[str, Any]:
     """An incident with its whole story."""
-    rows = [{"at": row.at.isoformat(), "word": row.word, "text": row.text, "why": row.why} for row in told.rows]
+    rows = [
+        {
+            "at": row.at.isoformat(),
+            "word": row.word,
+            "text": row.text,
+            "why": row.why,
+            "details": list(row.details),
+        }
+        for row in told.rows
+    ]
     return {**summary_json(told), "rows": rows, "next": list(told.next)}

@@ -22,7 +22,7 @@ from controller.core.events import (
     Verified,
 )
 from controller.core.incident import Action, Incident
-from controller.core.phrases import act, after_rollout, noun, symptom_verb
+from controller.core.phrases import act, after_rollout, noun, symptom_verb, unfit
 from controller.core.routes import Route
 from controller.core.words import clean, clock, lasting
 from remediations.plan import Outcome
@@ -118,7 +118,7 @@ def state(incident: Incident, events: Sequence[Event]) -> str:
     if incident.proposal is None and (void := _void(events)):
         return void
     if incident.nothing_fits:
-        return f"no runbook fits: {clean(incident.nothing_fits[0])}"
+        return unfit(incident.nothing_fits)
     if incident.action is None:
         return "looking for the cause" if not incident.causes else f"likely cause: {clean(incident.causes[0].name)}"
     return ""

@@ -16,6 +16,7 @@ from enum import StrEnum
 from controller.core.budget import Spent, charges
 from controller.core.events import (
     Answered,
+    Changed,
     Closed,
     Decided,
     Escalated,
@@ -30,7 +31,7 @@ from controller.core.headline import actor, decided, first_symptoms
 from controller.core.history import History
 from controller.core.incident import Action, Incident, fold
 from controller.core.labels import name_of
-from controller.core.phrases import act, noun, symptom_verb
+from controller.core.phrases import act, noun, symptom_verb, unfit
 from controller.core.policy import Policy
 from controller.core.routes import Route
 from controller.core.words import clean, clock, count, fraction, lasting, sentence, short
@@ -144,6 +145,7 @@ def summary(incident: Incident, events: Sequence[Event], background: Background)
     plan = incident.action.plan if incident.action is not None else incident.proposal and incident.proposal.plan
     was = what(incident) if incident.symptoms else f"{_listed(first_symptoms(events))}; no symptom left"
     found = [("What", was), ("Cause", cause(incident))]
+    found += [("Before", clean(event.text)) for event in events if isinstance(event, Changed)][-1:]
     if plan:
         found.append(("Change", change(plan)))
     if background.link:
@@ -259,7 +261,7 @@ def outcome_line(incident: Incident, events: Sequence[Event]) -> str:
     if incident.decision is not None:
         return f"{_decision_shape(incident.decision)} {sentence(decided(incident))}"
     if incident.nothing_fits:
-        return f"{FAILED} No runbook fits: {'; '.join(clean(reason) for reason in incident.nothing_fits)}"
+        return f"{FAILED} {sentence(unfit(incident.nothing_fits))}"
     return f"{WAITING} Looking for the cause"
 
 

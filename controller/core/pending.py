@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from controller.core.events import Verdict
 from controller.core.incident import Incident, Intent, Question
+from controller.core.phrases import unfit
 from controller.core.routes import Route
 from remediations.plan import Outcome
 
@@ -133,7 +134,7 @@ def _nothing(incident: Incident, now: datetime) -> Iterator[Command]:
         and incident.symptoms
         and not incident.observe_only
     ):
-        yield Page(incident.nothing_fits)
+        yield Page((unfit(incident.nothing_fits),))
 
 
 def _decided(incident: Incident, now: datetime) -> Iterator[Command]:

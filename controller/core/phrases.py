@@ -29,6 +29,7 @@ SYMPTOMS: dict[str, Verb] = {
     "image-pull": Verb("cannot pull its image", "could not pull its image"),
     "oom-killed": Verb("runs out of memory", "ran out of memory"),
     "stuck-rollout": Verb("is stuck in a rollout", "was stuck in a rollout"),
+    "regression": Verb("fails more requests", "failed more requests"),
     "errors": Verb("fails requests", "failed requests"),
     "not-ready": Verb("is not ready", "was not ready"),
     "alert": Verb("has an alert firing", "had an alert firing"),
@@ -36,6 +37,15 @@ SYMPTOMS: dict[str, Verb] = {
 """By symptom code, the most telling first: the headline takes the first that an incident has."""
 
 UNWELL = Verb("is unhealthy", "was unhealthy")
+
+
+def unfit(reasons: Iterable[str]) -> str:
+    """Why no runbook fits, in one clause: the one reason, or how many were looked at."""
+    found = [clean(reason) for reason in reasons]
+    if len(found) == 1:
+        return f"no runbook fits: {found[0]}"
+    return f"none of {len({reason.partition(': ')[0] for reason in found})} runbooks fits"
+
 
 _VERSION = r"[A-Za-z0-9_][A-Za-z0-9._:-]{0,40}"
 _TO = re.compile(rf"that of ({_VERSION})")

@@ -55,7 +55,7 @@ from controller.core.events import (
 )
 from controller.core.headline import headline, would_have
 from controller.core.incident import Incident, fold
-from controller.core.phrases import act
+from controller.core.phrases import act, unfit
 from controller.core.routes import Reason, Route, even_so
 from controller.core.words import clean, clock, clock_seconds, fenced, fraction, markdown, moment, short
 from remediations.plan import Outcome, Plan
@@ -81,13 +81,14 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One thing that happened: its kind in a word or two, and the rest in one line."""
+    """One thing that happened: its kind in a word or two, and the rest in one line; `details` for a closer look."""
 
     at: datetime
     word: str
     text: str
     why: str = ""
     tone: Tone = Tone.PLAIN
+    details: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,8 @@ def row_of(event: Event, told: Sequence[Event], index: int) -> Row | None:  # no
         case Proposed():
             return _proposed(event)
         case NothingFits():
-            return Row(event.at, "no plan", _joined(event.reasons) or "no runbook fits", tone=Tone.WAITING)
+            several = tuple(clean(reason) for reason in event.reasons) if len(event.reasons) > 1 else ()
+            return Row(event.at, "no plan", unfit(event.reasons), tone=Tone.WAITING, details=several)
         case Decided():
             return _decided(event, told, index)
         case Asked() | Answered() | Expired() | Escalated():
@@ -390,7 +392,8 @@ def hints(incident: Incident) -> tuple[str, ...]:
     if incident.decision is not None and any(reason.code == "paused" for reason in incident.decision.reasons):
         found.append("trimtab resume")
     found.append(f"trimtab explain {name} --output markdown")
-    if incident.action is not None and incident.action.outcome is not None:
+    judged = incident.action is not None and incident.action.outcome is not None
+    if judged or incident.nothing_fits:
         found.append(f"trimtab incidents export {name} --as runbook-test")
     return tuple(found)
 
@@ -410,6 +413,8 @@ def render_text(told: Story, width: int = 150) -> str:
             lines += _hung(head, text, indent, width)
             if row.why:
                 lines += _hung(" " * indent, f"why: {row.why}", indent, width)
+        for detail in row.details:
+            lines += _hung(f"{' ' * indent}· ", detail, indent + 2, width)
     return "\n".join([*lines, "", *next_lines(told.next, width)])
 
 
@@ -449,7 +454,8 @@ def render_markdown(told: Story) -> str:
     ]
     for stamp, row in zip(_stamps(told.rows), told.rows, strict=True):
         why = f" *why:* {markdown(row.why)}" if row.why else ""
-        lines.append(f"| {stamp} | **{markdown(row.word)}** | {markdown(row.text)}{why} |")
+        further = "".join(f"<br>· {markdown(detail)}" for detail in row.details)
+        lines.append(f"| {stamp} | **{markdown(row.word)}** | {markdown(row.text)}{why}{further} |")
     if told.plan is not None:
         lines += ["", f"### Plan {told.plan.digest}", "", fenced(told.plan.diff or "(no diff)", "diff")]
     return "\n".join([*lines, ""])

@@ -31,7 +31,7 @@ from controller.core.events import (
 )
 from controller.core.headline import headline
 from controller.core.incident import Incident, fold
-from controller.core.message import Background, message
+from controller.core.message import Background, message, summary
 from controller.core.routes import Route
 from controller.core.timeline import row_of
 from controller.errors import ChatUnavailable, KindUnknown, MessageGone, TrimtabError
@@ -205,7 +205,7 @@ class Publisher:
             summary=f"{incident.workload}: {headline(incident, events)}",
             severity=str(row.body.get("severity", "error")),
             source=incident.workload.key,
-            details={"reasons": "; ".join(incident.handed_over), "to": str(row.body.get("to", ""))},
+            details=details(incident, events, str(row.body.get("to", ""))),
             link=f"{self.link}/incidents/{incident.id}" if self.link else "",
             resolved=incident.closed is not None,
         )
@@ -231,6 +231,12 @@ class Publisher:
         if not isinstance(await store.commit(commit, now), Committed):
             told = f"{incident.id}: where its message stands was not noted"
             raise ChatUnavailable(told, "it is told again")
+
+
+def details(incident: Incident, events: Sequence[Event], to: str) -> dict[str, str]:
+    """What whoever is paged starts with: what is wrong, why, what changed, and why it comes to a person."""
+    told = {name.lower(): text for name, text in summary(incident, events, Background())}
+    return {**told, "reasons": "; ".join(incident.handed_over), "to": to}
 
 
 def reason_of(event: Event) -> str | None:

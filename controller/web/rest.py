@@ -42,6 +42,7 @@ class RowOut(BaseModel):
     word: str
     text: str
     why: str = ""
+    details: list[str] = []
 
 
 class IncidentOut(BaseModel):
@@ -138,7 +139,9 @@ async def incident(request: Request, door: AtDoor, id: Annotated[str, Path(max_l
     """One incident with its story."""
     person = await door.caller(request)
     _, told = await readable_story(door, person, id)
-    rows = [RowOut(at=row.at, word=row.word, text=row.text, why=row.why) for row in told.rows]
+    rows = [
+        RowOut(at=row.at, word=row.word, text=row.text, why=row.why, details=list(row.details)) for row in told.rows
+    ]
     return StoryOut(**_summary(told), rows=rows)
 
 

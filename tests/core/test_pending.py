@@ -17,6 +17,7 @@ from controller.core.pending import (
     Verify,
     pending,
 )
+from controller.core.phrases import unfit
 from controller.core.routes import Lifts, Reason, Route, blocker
 from remediations.plan import Outcome
 from tests.core import samples
@@ -138,7 +139,7 @@ def test_an_incident_that_no_runbook_fits_may_develop_for_a_minute() -> None:
     tale = nothing_fits()
 
     assert pending(tale.incident, at("14:03:39")) == ()
-    assert pending(tale.incident, at("14:03:40")) == (Page(tale.incident.nothing_fits),)
+    assert pending(tale.incident, at("14:03:40")) == (Page((unfit(tale.incident.nothing_fits),)),)
 
 
 def test_an_incident_that_is_only_observed_pages_nobody() -> None:

@@ -8,7 +8,7 @@ import pytest
 import typer
 from markdown_it import MarkdownIt
 
-from controller.core.events import Event, Noted, Superseded, decode
+from controller.core.events import Event, NothingFits, Noted, Superseded, decode
 from controller.core.timeline import Tone, render_markdown, render_text, row_of, story
 from tests.core import samples
 from tests.core.samples import Tale, at
@@ -128,7 +128,7 @@ def test_every_state_has_its_own_answer_line(name: str, answer: str) -> None:
             ),
             Tone.WAITING,
         ),
-        ("unplanned", "no plan", samples.unplanned().incident.nothing_fits[0], Tone.WAITING),
+        ("unplanned", "no plan", f"no runbook fits: {samples.unplanned().incident.nothing_fits[0]}", Tone.WAITING),
         ("harmful", "checked", "worse than before: errors 9.7 %, 3.9 % before", Tone.BAD),
         ("harmful", "verified", "errors 9.7 %, 3.9 % before → harmful", Tone.BAD),
         ("harmful", "undone", "after harm: the memory limit is 256Mi again", Tone.PLAIN),
@@ -282,3 +282,19 @@ def test_the_markdown_tells_what_the_text_tells() -> None:
     assert all(f"**{row.word}**" in export for row in told.rows)
     assert "```diff" in export
     assert "registry.test/checkout:v41" in export
+
+
+def test_runbooks_that_do_not_fit_are_counted_in_the_story_and_each_told_below_it() -> None:
+    """At three in the morning nobody reads six reasons in one line."""
+    reasons = ("a: when is false (x 1)", "b: when cannot be told: y missing", "b: step 1 was tried and did not help")
+    tale = Tale().opened().add(NothingFits(at("14:02:41"), reasons))
+
+    told = story(tale.numbered)
+
+    assert told is not None
+    row = next(row for row in told.rows if row.word == "no plan")
+    assert (row.text, row.details) == ("none of 2 runbooks fits", reasons)
+    text = " ".join(render_text(told, 80).split())
+    assert all(f"· {reason}" in text for reason in reasons)
+    assert render_markdown(told).count("<br>· ") == len(reasons)
+    assert told.next[-1] == f"trimtab incidents export {told.id} --as runbook-test"
