@@ -26,9 +26,7 @@ _LOOKS = 4
 def read_spec(state: State, deployment: Deployment) -> None:
     """Take in what the object says now; a Deployment whose spec changed is looked at."""
     spec = deployment.object["spec"]
-    bounds = fences(deployment.object)
-    deployment.replicas = wanted(deployment.object)
-    deployment.surge, deployment.unavailable = bounds.surge, bounds.unavailable
+    read_scale(state, deployment)
     deployment.recreate = (spec.get("strategy") or {}).get("type") == "Recreate"
     deployment.paused = bool(spec.get("paused"))
     deployment.deadline = float(spec.get("progressDeadlineSeconds") or 600)
@@ -37,6 +35,13 @@ def read_spec(state: State, deployment: Deployment) -> None:
         deployment.digest = digest
         deployment.rolling = True
         deployment.progressed = state.t
+
+
+def read_scale(state: State, deployment: Deployment) -> None:
+    """Take in the replicas wanted, and the bounds that follow from them."""
+    bounds = fences(deployment.object)
+    deployment.replicas = wanted(deployment.object)
+    deployment.surge, deployment.unavailable = bounds.surge, bounds.unavailable
     state.dirty.add(deployment.service)
 
 

@@ -20,6 +20,8 @@ from controller.lab.scenario import Scenario
 _EDGES = np.array(EDGES)
 _ALMOST = 1.0 - 1e-9
 _BUSIEST = 0.98
+_TOGETHER = 4
+_SLOWEST = 10.0
 _STARTING, _READY, _UNREADY, _TERMINATING = map(int, (Phase.STARTING, Phase.READY, Phase.UNREADY, Phase.TERMINATING))
 PACES = 0.3
 """How far apart pods leak and fill their disks, as a share of the mean: no two come to their end at once."""
@@ -75,6 +77,8 @@ class Flow:
         self.levels = _levels(self.calls)
         self.fail_share = np.zeros(count)
         self.down_latency = np.zeros(count)
+        self._owed, self._owed_late = np.zeros(count), np.zeros(count)
+        self._rest = _TOGETHER
 
     def tick(
         self,
@@ -129,9 +133,10 @@ class Flow:
         fleet.cpu[:n] += used
         self._fill(fleet, ground, held, running | starting, served, dt)
         delayed = wait + (self.down_latency + ground.delay)[service]
-        buckets = _histogram(fleet, served, late, delayed, by_service, by_pod=by_pod)
-        if not by_pod:
-            buckets += summed(service, late, count)[:, None] * (_EDGES >= 10.0)
+        if by_pod:
+            buckets = _by_pod(fleet, served, late, delayed, count) + self._paid(fleet, served, delayed, by_service)
+        else:
+            buckets = self._by_service(fleet, served, late, delayed, by_service)
         return Tick(
             arrived=arriving * dt,
             answered=by_service + lost,
@@ -194,6 +199,34 @@ class Flow:
         self.fail_share, self.down_latency = fail, latency
         return down
 
+    def _by_service(self, fleet: Fleet, served: Floats, late: Floats, delayed: Floats, by_service: Floats) -> Floats:
+        """Counts under each edge by service, once in four ticks, at the mean of its pods then."""
+        self._owed += by_service
+        self._owed_late += summed(fleet.service[: fleet.size], late, len(by_service))
+        self._rest -= 1
+        if self._rest > 0:
+            return np.zeros((len(by_service), len(EDGES)))
+        self._rest = _TOGETHER
+        return self._paid(fleet, served, delayed, by_service)
+
+    def _paid(self, fleet: Fleet, served: Floats, delayed: Floats, by_service: Floats) -> Floats:
+        """What is owed to the histograms; a service that answers nothing just now is paid another time."""
+        if not self._owed.any() and not self._owed_late.any():
+            return np.zeros((len(by_service), len(EDGES)))
+        n, count = fleet.size, len(by_service)
+        service, total = fleet.service[:n], np.maximum(by_service, 1e-9)
+        answering = by_service > 0
+        means = [
+            np.where(answering, summed(service, served * column[:n], count) / total, 1.0) for column in _mixture(fleet)
+        ]
+        wait = summed(service, served * delayed, count) / total
+        counts = np.where(answering, self._owed, 0.0)
+        buckets = counts[:, None] * shares(means[0], means[1], means[2], means[3], means[4], wait)
+        buckets += self._owed_late[:, None] * (_EDGES >= _SLOWEST)
+        self._owed = self._owed - counts
+        self._owed_late = np.zeros(count)
+        return buckets
+
     def _fill(self, fleet: Fleet, ground: Ground, held: Floats, alive: np.ndarray, served: Floats, dt: float) -> None:
         n = fleet.size
         service = fleet.service[:n]
@@ -229,27 +262,20 @@ def _waits(queue: Floats, served: Floats, rate: Floats, held: Floats, dt: float)
     return np.where(serving, queue / safe + chance, 0.0)
 
 
-def _histogram(
-    fleet: Fleet, served: Floats, late: Floats, delayed: Floats, by_service: Floats, *, by_pod: bool
-) -> Floats:
-    """Counts under each edge, by pod (and summed) or by service at its pods' mean."""
-    n, count = fleet.size, len(by_service)
-    service = fleet.service[:n]
-    columns = (fleet.median, fleet.sigma, fleet.slow_share, fleet.slow_median, fleet.slow_sigma)
-    if by_pod:
-        median, sigma, slow_share, slow_median, slow_sigma = (column[:n] for column in columns)
-        counts = served[:, None] * shares(median, sigma, slow_share, slow_median, slow_sigma, delayed)
-        counts += late[:, None] * (fleet.timeout[:n, None] <= _EDGES)
-        fleet.latency[:n] += counts
-        sums = np.zeros((count, len(EDGES)))
-        np.add.at(sums, service, counts)
-        return sums
-    total = np.maximum(by_service, 1e-9)
-    means = [summed(service, served * column[:n], count) / total for column in columns]
-    means = [np.where(by_service > 0, value, 1.0) for value in means]
-    return by_service[:, None] * shares(
-        means[0], means[1], means[2], means[3], means[4], summed(service, served * delayed, count) / total
-    )
+def _by_pod(fleet: Fleet, served: Floats, late: Floats, delayed: Floats, count: int) -> Floats:
+    """Counts under each edge, kept by pod and summed by service; a time-out took as long as it waited."""
+    n = fleet.size
+    median, sigma, slow_share, slow_median, slow_sigma = (column[:n] for column in _mixture(fleet))
+    counts = served[:, None] * shares(median, sigma, slow_share, slow_median, slow_sigma, delayed)
+    counts += late[:, None] * (fleet.timeout[:n, None] <= _EDGES)
+    fleet.latency[:n] += counts
+    sums = np.zeros((count, len(EDGES)))
+    np.add.at(sums, fleet.service[:n], counts)
+    return sums
+
+
+def _mixture(fleet: Fleet) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    return fleet.median, fleet.sigma, fleet.slow_share, fleet.slow_median, fleet.slow_sigma
 
 
 def _worst(values: Floats, service: np.ndarray, count: int) -> Floats:

@@ -106,7 +106,7 @@ def scale(state: State, scaler: Autoscaler, replicas: int) -> None:
     deployment.object["spec"]["replicas"] = replicas
     deployment.object["metadata"]["generation"] += 1
     deployment.machine = True
-    deployments.read_spec(state, deployment)
+    deployments.read_scale(state, deployment)
 
 
 def _limited(rule: Rule, recommended: int | None, desired: int) -> str:

@@ -250,6 +250,18 @@ def test_a_coarse_story_tells_the_same_as_a_fine_one() -> None:
     assert sum(one.lost.values()) == pytest.approx(sum(other.lost.values()), rel=0.2)
 
 
+def test_histograms_count_what_was_answered_in_fine_and_in_coarse_ticks() -> None:
+    stage = lab(scenario(web(load={"rate": 230, "noise": {"sd": 0.1}})))
+    before = stage.counters.now_row.copy()
+    stage.advance(BEGIN.replace(minute=7), coarse=True)
+    go(stage, 3)
+    counted = stage.counters.now_row - before
+
+    assert counted[0, 1] > 0, "there were time-outs"
+    assert counted[0, 6 + len(EDGES) - 1] == pytest.approx(counted[0, 0], rel=1e-9)
+    assert np.all(np.diff(counted[0, 6:]) >= 0)
+
+
 def test_noise_keeps_the_mean_and_remembers() -> None:
     played = scenario(web(load={"rate": 100, "noise": {"sd": 0.3, "phi": 0.9}}))
     offered = Offered(played, 5, BEGIN.timestamp())
