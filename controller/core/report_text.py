@@ -116,7 +116,7 @@ def _did(report: Report) -> str:
     people = _people(deed.by for deed in approved)
     parts = [
         f"{_kinds(alone)} alone" if alone else "",
-        f"{_kinds(approved)} after a yes of {people}" if approved else "",
+        f"{_kinds(approved)} approved by {people}" if approved else "",
     ]
     return "; ".join(part for part in parts if part)
 

@@ -92,7 +92,7 @@ def test_in_observe_nothing_was_done_and_that_is_said() -> None:
 def test_who_said_yes_and_what_came_of_it_are_counted() -> None:
     found = of(samples.repaired(), samples.undoable(), samples.harmful(), samples.ineffective(), samples.rejected())
 
-    assert named(found)["Did"] == "1 × new limit alone; 2 × rollback, 1 × new limit after a yes of mara"
+    assert named(found)["Did"] == "1 × new limit alone; 2 × rollback, 1 × new limit approved by mara"
     assert named(found)["Asked"] == "4 questions: 3 approved by mara, 1 rejected by mara"
     assert named(found)["Came of it"] == "2 helped, 1 without effect, 1 made it worse, 1 taken back"
     assert named(found)["Left to people"] == "1 incident"
