@@ -20,6 +20,7 @@ from controller.core.facts import Facts
 from controller.core.policy import CanaryMode, Mode, Policy, ScalingMode
 from controller.core.proposal import Proposal
 from controller.core.routes import Licence, Lifts, Reason, Route
+from controller.core.words import percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +93,12 @@ def licence(proposal: Proposal, policy: Policy) -> Reason:
     match proposal.licence:
         case Licence.EARNED:
             return earned(proposal.confidence, policy)
-        case Licence.GUARANTEED | Licence.BOUNDED:
-            return Reason(
-                Route.AUTO, proposal.licence, f"its licence is {proposal.licence}; the policy's mode consented"
-            )
+        case Licence.GUARANTEED:
+            share = policy.false_rollback
+            bound = "" if share is None else f": at most {percent(share)} of good versions go back by mistake"
+            return Reason(Route.AUTO, proposal.licence, f"guaranteed by the test of both versions{bound}")
+        case Licence.BOUNDED:
+            return Reason(Route.AUTO, proposal.licence, "bounded: between the recorded minimum and the cap")
         case _:
             assert_never(proposal.licence)
 

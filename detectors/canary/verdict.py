@@ -95,7 +95,7 @@ def missing(evidence: Evidence) -> CannotKnow | None:
         late = (arm.looks - 1 - int(there[-1])) if len(there) else arm.looks
         # A single look has no later ones: one missing sample is all of them.
         if not len(there) or late >= LATE:
-            return absent(name, late)
+            return absent(name, late if len(there) else None)
         span = arm.measured[there[0] :]
         if (gaps := 1.0 - float(span.mean())) > GAPS:
             told = f"{100 * gaps:.0f} % of the {name} version's samples are missing"
@@ -103,12 +103,13 @@ def missing(evidence: Evidence) -> CannotKnow | None:
     return silent(evidence)
 
 
-def absent(name: str, late: int) -> CannotKnow:
-    """An arm without newest samples."""
+def absent(name: str, late: int | None) -> CannotKnow:
+    """An arm without newest samples; `late` None: without any."""
     if name == "old":
-        told = "no pod of the old version is measured any more: nothing to compare with"
+        told = "no pod of the old version is measured (any more): nothing to compare with"
         return CannotKnow(Unknowable.BASELINE_GONE, told, "pods of both versions at the same time")
-    told = f"no pod of the new version was measured at the last {late} looks"
+    told = "no pod of the new version was measured"
+    told += " yet" if late is None else f" at the last {late} looks"
     return CannotKnow(Unknowable.CANARY_MISSING, told, MORE_SAMPLES)
 
 
