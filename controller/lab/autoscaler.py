@@ -155,6 +155,11 @@ class Answer(NamedTuple):
 
 def look(rule: Rule, current: int, metrics: Sequence[Metric], history: History, now: float) -> Answer:
     """One look of the controller at a workload whose scale says `current` replicas (`reconcileAutoscaler`)."""
+    return answered(rule, current, recommendation(rule, current, metrics), history, now)
+
+
+def answered(rule: Rule, current: int, recommended: int | None, history: History, now: float) -> Answer:
+    """The rest of a look, once the metrics are read; outside of the bounds they are not asked."""
     if not history.recommendations:
         history = History(((current, now),), history.ups, history.downs)
     if current == 0 and rule.minimum != 0:
@@ -163,7 +168,6 @@ def look(rule: Rule, current: int, metrics: Sequence[Metric], history: History, 
         return _scaled(rule, current, rule.maximum, None, history, now)
     if current < rule.minimum:
         return _scaled(rule, current, rule.minimum, None, history, now)
-    recommended = recommendation(rule, current, metrics)
     if recommended is None:
         return Answer(current, None, history)
     behavior, longest = rule.behavior, rule.window

@@ -114,10 +114,7 @@ class Flow:
         wait = _waits(queue, served, rate, held, dt)
         fleet.wait[:n] = wait
 
-        full = (ground.disk[service] > 0.0) & (fleet.disk[:n] >= ground.disk_room[service])
-        healthy = (1.0 - fleet.errors[:n]) * (1.0 - ground.failing[service])
-        healthy = healthy * np.where(full, 1.0 - ground.disk_failing[service], 1.0)
-        healthy = np.where(wait > ground.patience[service], 0.0, healthy)
+        healthy = _healthy(fleet, ground, wait)
         unanswered = late + np.where(dead, each * dt, 0.0)
         by_service = summed(service, served, count)
         nowhere = np.where(endpoints > 0, 0.0, arriving * dt)
@@ -244,6 +241,19 @@ class Flow:
 def summed(places: np.ndarray, weights: np.ndarray, count: int) -> Floats:
     """The sum of the weights at each place, as floats."""
     return np.bincount(places, weights, count).astype(np.float64, copy=False)
+
+
+def _healthy(fleet: Fleet, ground: Ground, wait: Floats) -> Floats:
+    """The share of each pod's answers that are good, as far as it is up to the pod and what it depends on outside."""
+    n = fleet.size
+    service = fleet.service[:n]
+    healthy = (1.0 - fleet.errors[:n]) * (1.0 - ground.failing[service])
+    if ground.disk.any():
+        full = (ground.disk[service] > 0.0) & (fleet.disk[:n] >= ground.disk_room[service])
+        healthy = healthy * np.where(full, 1.0 - ground.disk_failing[service], 1.0)
+    if np.isfinite(ground.patience).any():
+        healthy = np.where(wait > ground.patience[service], 0.0, healthy)
+    return np.asarray(healthy)
 
 
 def _drawn(served: Floats, share: Floats, drawing: np.random.Generator) -> Floats:

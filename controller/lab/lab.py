@@ -264,7 +264,7 @@ class Lab:
         load = None
         if self.metrics_down is None:
             load = (self._loads[1] - self._loads[_LOADS - 1]) / (SLOT * (_LOADS - 2))
-        scaling.look_all(state, load)
+        scaling.look_all(state, load, shown=by_pod)
         self._controllers()
 
     def _name_pods(self) -> None:

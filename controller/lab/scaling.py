@@ -24,6 +24,8 @@ from controller.lab.autoscaler import (
     Rules,
     Unknown,
     Utilization,
+    answered,
+    by_utilization,
     look,
 )
 from controller.lab.fleet import CPU_SAMPLES, Phase
@@ -58,28 +60,38 @@ def sample_cpu(state: State) -> None:
     fleet.cpu_seen[0, :n] = np.where(running, fleet.cpu[:n], np.nan)
 
 
-def look_all(state: State, load: Floats | None) -> None:
-    """One look of every autoscaler; `load` is requests per second per service as the metrics tell, None: unknown."""
-    groups = _groups(state) if any(one.cpu is not None for one in state.autoscalers) else None
+def look_all(state: State, load: Floats | None, *, shown: bool = True) -> None:
+    """One look of every autoscaler; `load` is requests per second per service as the metrics tell, None: unknown.
+
+    Without `shown` what the metrics read is not kept for the status.
+    """
+    groups = _groups(state) if any(one.cpu is not None for one in state.autoscalers) else []
     for scaler in state.autoscalers:
-        deployment = state.deployments[scaler.service]
-        metrics: list[Metric] = []
-        if scaler.cpu is not None and groups is not None:
-            metrics.append(Utilization(scaler.cpu, groups[scaler.service]))
-        if scaler.requests_per_pod is not None:
-            pods = sum(deployment.counts[:1])
-            metrics.append(
-                Unknown("no samples")
-                if load is None
-                else AverageValue(scaler.requests_per_pod, float(load[scaler.service]), pods)
-            )
-        scaler.read = metrics
-        answer = look(scaler.rule, deployment.replicas, metrics, scaler.history, state.t)
+        current = state.deployments[scaler.service].replicas
+        if not shown and scaler.cpu is not None and scaler.requests_per_pod is None:
+            wanted = by_utilization(groups[scaler.service], scaler.cpu, current, scaler.rule.tolerance)
+            answer = answered(scaler.rule, current, wanted, scaler.history, state.t)
+        else:
+            scaler.read = _metrics(state, scaler, groups, load)
+            answer = look(scaler.rule, current, scaler.read, scaler.history, state.t)
         scaler.history, scaler.desired = answer.history, answer.desired
         scaler.limited = _limited(scaler.rule, answer.recommended, answer.desired)
-        if answer.desired != deployment.replicas:
+        if answer.desired != current:
             scaler.scaled_at = state.t
             scale(state, scaler, answer.desired)
+
+
+def _metrics(state: State, scaler: Autoscaler, groups: list[Groups], load: Floats | None) -> list[Metric]:
+    metrics: list[Metric] = []
+    if scaler.cpu is not None:
+        metrics.append(Utilization(scaler.cpu, groups[scaler.service]))
+    if scaler.requests_per_pod is not None:
+        pods = sum(state.deployments[scaler.service].counts[:1])
+        if load is None:
+            metrics.append(Unknown("no samples"))
+        else:
+            metrics.append(AverageValue(scaler.requests_per_pod, float(load[scaler.service]), pods))
+    return metrics
 
 
 def _reading(scaler: Autoscaler, metric: Metric) -> dict[str, Any] | None:
