@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from controller.core.events import Event, Noted
+from controller.core.history import History
 from controller.core.report import Report, report
 from controller.core.report_text import WEEK, key, message
 from controller.observe.rooms import Rooms
@@ -27,8 +28,8 @@ DUE, POSTED = "due", "posted"
 """Codes of the notes in the stream: a report was to be told, and stands in the chat."""
 OFTEN = timedelta(minutes=5)
 """How often it is looked at whether one is due."""
-TOLD = ("incident:", "floor:", "rollout:")
-"""Streams that a report is about."""
+BESIDES = ("floor:", "rollout:")
+"""Streams that a report is about besides incidents, which are kept in memory."""
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -42,10 +43,11 @@ def fell_due(now: datetime, weekday: str, hour: int) -> datetime | None:
     return day if day <= now else day - WEEK
 
 
-async def streams_of(store: Store) -> Mapping[str, Sequence[Event]]:
+async def streams_of(store: Store, history: History) -> Mapping[str, Sequence[Event]]:
     """Everything a report is about, and when the log began."""
     found: dict[str, Sequence[Event]] = {"first": [item.event for item in await store.follow(0, 1)]}
-    for prefix in TOLD:
+    found.update({name: tuple(events) for name, events in history.streams.items()})
+    for prefix in BESIDES:
         for name in await store.streams(prefix):
             found[name] = [item.event for item in await store.read(name)]
     return found
@@ -99,4 +101,5 @@ class Weekly:
     async def made(self, end: datetime, lasting: timedelta = WEEK) -> Report:
         """The report on the stretch that ends then."""
         watched = len(self.rooms.sight.known().workloads)
-        return report(await streams_of(self.rooms.journal.store), end - lasting, end, watched)
+        streams = await streams_of(self.rooms.journal.store, self.rooms.history)
+        return report(streams, end - lasting, end, watched)

@@ -35,6 +35,7 @@ def test_a_bare_off_in_yaml_means_off() -> None:
 
 async def told(stage: Stage) -> list[Message]:
     """One look and one delivery; the reports in the chat."""
+    await stage.program.journal.catch_up()
     await stage.program.publisher.weekly.round()
     await stage.program.publisher.deliver()
     return [shown.message for shown in stage.chat.shown if shown.message.key.startswith("report-")]
