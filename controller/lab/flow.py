@@ -183,16 +183,13 @@ class Flow:
         total = served + lost
         own = np.where(total > 0, fine / np.maximum(total, 1e-9), 1.0)
         own_latency = np.where(served > 0, slow / np.maximum(served, 1e-9), 0.0) + ground.delay
-        ok = np.ones(len(served))
-        down, latency = np.zeros(len(served)), np.zeros(len(served))
-        fail = np.zeros(len(served))
-        for level in reversed(self.levels):
+        down, latency, fail = np.zeros(len(served)), np.zeros(len(served)), 1.0 - own
+        for level in reversed(self.levels[:-1]):
             called = np.log1p(-np.minimum(fail ** (1.0 + ground.retries), _ALMOST))
             down[level] = -np.expm1(self.needed[level] @ called)
             answered = np.minimum(own_latency + latency, self.longest[level])
             latency[level] = (self.calls[level] * answered).sum(axis=1)
-            ok[level] = own[level] * (1.0 - down[level])
-            fail[level] = 1.0 - ok[level]
+            fail[level] = 1.0 - own[level] * (1.0 - down[level])
         self.fail_share, self.down_latency = fail, latency
         return down
 
