@@ -92,27 +92,32 @@ class Rollouts:
         await self.record(workload, now, RolloutBegan(now, workload, since, *names))
         return self.open(workload)
 
-    async def judge(
-        self, workload: Workload, rollout: Rollout, world: World, consent: Consent, now: datetime
-    ) -> Judged:
+    async def judge(self, workload: Workload, rollout: Rollout, world: World, consent: Consent, now: datetime) -> None:
         """Judge once more, and record a verdict of another kind than the last."""
+        event, last = await self.look(workload, rollout, world, consent, now), rollout.judged
+        if last is None or (last.verdict, last.code) != (event.verdict, event.code):
+            await self.record(workload, now, event)
+
+    async def look(self, workload: Workload, rollout: Rollout, world: World, consent: Consent, now: datetime) -> Judged:
+        """The verdict as of now."""
         preset = consent.preset.value if consent.preset is not None else None
         alpha = consent.policy.false_rollback or FALSE_ROLLBACK
         verdict = await self.arms.verdict(workload, rollout, preset, owners(world), alpha, now)
-        event, last = told(workload, rollout, verdict, now), rollout.judged
-        if last is None or (last.verdict, last.code) != (event.verdict, event.code):
-            await self.record(workload, now, event)
-        return event
+        return told(workload, rollout, verdict, now)
 
     async def over(
         self, workload: Workload, rollout: Rollout, world: World | None, consent: Consent, now: datetime
     ) -> None:
-        """One version is left. If it is the new one, everything that was counted beside the old is judged once more."""
+        """One version is left. If it is the new one, everything that was counted beside the old is judged once more: it
+        may have been enough to go back. That there is no baseline any more is no news.
+        """
         how = ending(rollout, world)
         verdict = rollout.judged.verdict if rollout.judged is not None else ""
         if how == "completed" and world is not None and not rollout.rolled_back:
-            last = await self.judge(workload, rollout, world, consent, now)
-            verdict = last.verdict if last.verdict == "roll-back" else verdict
+            last = await self.look(workload, rollout, world, consent, now)
+            if last.verdict == "roll-back":
+                await self.record(workload, now, last)
+                verdict = last.verdict
         name = rollout.new.name
         await self.record(workload, now, RolloutEnded(now, workload, rollout.new.uid, name, how, verdict))
 
