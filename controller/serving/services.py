@@ -38,6 +38,7 @@ NO_QUERY = "its ServicePolicy has no query for the load (metrics.signals.load)"
 NO_SCALE = "a DaemonSet has as many pods as there are nodes"
 OFF = "its scaling mode is Off"
 NOT_YET = "not measured yet"
+STANDS_BY = "this replica stands by: the one that leads measures"
 
 
 def minimums(program: Program) -> Mapping[tuple[str, str, str], int]:
@@ -58,7 +59,8 @@ def service_of(program: Program, workload: Workload, least: Mapping[tuple[str, s
     known = seen.world is not None
     ready, desired = seen.evidence.get("replicas.ready"), seen.evidence.get("replicas.desired")
     known_load = program.demand.of(workload) if program.demand is not None else None
-    why = no_source(program, workload, consent) or NOT_YET
+    leads = program.leadership.epoch is not None
+    why = no_source(program, workload, consent) or (NOT_YET if leads else STANDS_BY)
     minimum = least.get((workload.namespace, workload.kind, workload.name))
     return Service(
         workload=workload,

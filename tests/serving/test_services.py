@@ -11,7 +11,7 @@ from controller.core.rollout import stream_of as rollout_stream
 from controller.kinds import AUTOSCALERS
 from controller.ports import Commit, Listed
 from controller.serving.backend import ProgramBackend
-from controller.serving.services import NO_PRESET
+from controller.serving.services import NO_PRESET, STANDS_BY
 from controller.web.backend import Service
 from detectors.series import Workload
 from remediations.plan import PatchOp
@@ -78,6 +78,15 @@ async def test_one_policy_by_labels_speaks_for_those_that_carry_them_and_the_def
 
 def labelled(key: str, value: str) -> PatchOp:
     return PatchOp("add", "/metadata/labels", {key: value})
+
+
+async def test_a_replica_that_stands_by_says_who_measures() -> None:
+    async with Stage(mode="", settings=PRESET) as stage:
+        stage.watch()
+        stage.program.leadership.drop()
+        (service,) = await ProgramBackend(stage.program, asyncio.Event()).services()
+
+    assert (service.load.value, service.load.why) == (None, STANDS_BY)
 
 
 async def test_without_prometheus_the_objects_are_observed_all_the_same() -> None:
