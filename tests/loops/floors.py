@@ -94,6 +94,12 @@ class FloorStage(Stage):
             SERVICE_POLICY, "shop", name, {"spec": {"anomalies": {"falseAlarmsPerWeek": self.generation}}}
         )
 
+    def policy_generation(self, name: str = "checkout") -> int:
+        """Of the policy as it stands."""
+        found = self.objects.get(SERVICE_POLICY, "shop", name)
+        assert found is not None
+        return int(found["metadata"]["generation"])
+
     def unpolicy(self, name: str = "checkout") -> None:
         """Somebody deletes the policy."""
         self.objects.remove(SERVICE_POLICY, "shop", name)
