@@ -218,6 +218,8 @@ class Show:
         asked: str | None = None
         while True:
             await asyncio.sleep(GLANCE)
+            if asked is not None:  # an answer on the page is in the log, and to be heard at once
+                await self.playing.program.journal.catch_up()
             open_now = () if self.wishes.approve_all else self.playing.asking
             if asked is not None and asked not in open_now:
                 asked = None
@@ -230,7 +232,6 @@ class Show:
                 reply = await answering.answer(asked, verdict)
                 if reply is not None:
                     self.audience.replies(reply)
-                await self.playing.program.journal.catch_up()
 
     async def put(self, incident: str) -> None:
         """Show one question, and where it stands on the page."""

@@ -39,8 +39,10 @@ def lab_settings(folder: Path, namespaces: list[str], public_url: str = "") -> S
         secrets=folder / "secrets",
         public_url=public_url,
         budgets=BudgetSettings(namespace=10, cluster=20),
-        lease_seconds=60.0,
-        renew_seconds=20.0,
+        lease_seconds=180.0,
+        renew_seconds=60.0,
+        round_seconds=20.0,
+        acting_round_seconds=10.0,
+        follow_seconds=20.0,
         workers=0,
-        follow_seconds=5.0,
     )

@@ -7,10 +7,10 @@ Pure: what to print, never where.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from controller.core.events import Event, HandedOver
+from controller.core.events import Event
 from controller.core.timeline import Tone, row_of
 from controller.demo.stories import story_of
 from controller.lab.faults import Fault
@@ -33,10 +33,6 @@ TOLD = frozenset(
     }
 )
 """Kinds of events that are a turn of a story; the page has all of them."""
-
-
-SOME = 2
-"""More reasons than that are counted here and told on the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +82,6 @@ def line_of(stream: str, events: Sequence[Event]) -> Line | None:
     service = story_of(stream, events[0])
     if row is None or not service or (stream.startswith("floor:") and event.kind == "applied"):
         return None
-    if isinstance(event, HandedOver) and len(event.reasons) > SOME:
-        row = replace(row, text=f"to a person, with everything that is known: {len(event.reasons)} runbooks, none fits")
     incident = stream.removeprefix("incident:") if stream.startswith("incident:") else ""
     return Line(event.at, service, row.word, row.text, row.tone, incident)
 
