@@ -206,6 +206,23 @@ async def test_a_baseline_that_goes_before_anything_is_known_leaves_it_unknown()
         assert stage.effects == ()
 
 
+async def test_what_was_counted_side_by_side_is_judged_at_the_end_if_it_could_not_be_before() -> None:
+    """The metrics server is away during the rollout and back when it is over: the bad version is all that is left."""
+    async with Canaried() as stage:
+        await stage.calm()
+        stage.prometheus.fault = Fault(down="connection refused")
+        stage.begin(BAD)
+        await stage.run(3 * MINUTE, TICK)
+        assert await stage.verdicts() == ["cannot-know"]
+        stage.prometheus.fault, stage.slow = Fault(), False
+        await stage.run(4 * MINUTE, TICK)
+
+        ended = [event for event in await stage.rollout() if isinstance(event, RolloutEnded)]
+        assert [(event.how, event.verdict) for event in ended] == [("completed", "roll-back")]
+        assert len(stage.effects) == 1
+        assert stage.image() == V41
+
+
 async def test_the_policy_shows_the_version_that_is_judged_and_how_far_else_the_mode() -> None:
     async with Canaried() as stage:
 
