@@ -35,6 +35,8 @@ START_AT_MOST, RESIDENT_100_AT_MOST, CPU_1000_AT_MOST = 3.0, 350.0, 5.0
 CPU_10000_AT_MOST, RESIDENT_10000_AT_MOST = 15.0, 1.5 * 1024**3 / MEGABYTE
 """60 s of CPU a minute is 15 s for each of its four rounds (BENCHMARKS.md 7)."""
 SHIPPED_ROUND: Final = 15.0
+LONGEST: Final = 200
+"""Characters of a failure in the notes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +113,12 @@ class Scale:
         plan = self.quick if asked.quick else self.full
         starts = [start(plan, asked.seed, say) for _ in range(plan.starts)]
         costs = side_by_side(plan.together, plan, asked.seed, say)
+        failed = []
         for size in plan.alone:
-            costs += side_by_side((size,), plan, asked.seed, say)
+            try:
+                costs += side_by_side((size,), plan, asked.seed, say)
+            except Failed as error:
+                failed.append(f"not measured: {str(error)[:LONGEST]}")
         each = seconds_each(asked.seed)
         # The first of those that ran side by side was started before anything else ran.
         counted = starts or [costs[0].start]
@@ -120,7 +126,7 @@ class Scale:
             self.name,
             asked.seed,
             figures(counted, costs, each),
-            notes=tuple(notes(plan, counted, costs, each)),
+            notes=(*notes(plan, counted, costs, each), *failed),
         )
 
 
