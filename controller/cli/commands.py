@@ -379,13 +379,17 @@ def demo(
         int | None,
         typer.Option("--port", min=1, max=65_535, help="Port of the page; 8080 when absent, another if it is taken."),
     ] = None,
+    keep: Annotated[
+        Path | None,
+        typer.Option("--keep", help="Keep the log, as demo.db in this folder.", metavar="FOLDER", file_okay=False),
+    ] = None,
 ) -> None:
     """Show all of it without a cluster: two hours of a small shop in about a minute."""
     from controller.cli import demo as shown
     from controller.demo.run import Wishes
 
     pace = None if until_done else shown.PACE
-    wishes = Wishes(seed, scenario, until_done, approve_all, port, pace)
+    wishes = Wishes(seed, scenario, until_done, approve_all, port, pace, keep=keep)
     raise typer.Exit(shown.begin(wishes, Screen(), file))
 
 

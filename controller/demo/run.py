@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,7 +22,7 @@ from controller.demo.asking import Answering
 from controller.demo.playing import Playing, Suppress, nothing, open_lab
 from controller.demo.reading import streams_of
 from controller.demo.result import Cost, Result
-from controller.demo.settings import YOU, lab_settings
+from controller.demo.settings import STORE, YOU, lab_settings
 from controller.demo.stories import BEGIN, LASTS, Morning
 from controller.demo.telling import Line, Narrator
 from controller.errors import BadSettings
@@ -45,7 +45,7 @@ FOREVER = timedelta(days=3650)
 @dataclass(frozen=True, slots=True)
 class Wishes:
     """How it is to be played. `scenario` None: the shipped one. `port` None: the usual one, another when it is taken.
-    `pace` None: as fast as it goes.
+    `pace` None: as fast as it goes. `keep` is a folder that keeps the log; None: it goes with the demo.
     """
 
     seed: int = 7
@@ -55,6 +55,7 @@ class Wishes:
     port: int | None = None
     pace: float | None = None
     suppress: Suppress = nothing
+    keep: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +115,9 @@ async def play(wishes: Wishes, audience: Audience, stop: asyncio.Event) -> Resul
     """Play it to its end; None when it was stopped before. Raises BadScenario, and BadSettings
     when the port asked for is taken."""
     morning = Morning.shipped() if wishes.scenario is None else Morning.of(wishes.scenario)
-    with bound_to(wishes.port) as listening, tempfile.TemporaryDirectory(prefix="trimtab-demo-") as folder:
+    with bound_to(wishes.port) as listening, folder_for(wishes.keep) as folder:
         port = listening.getsockname()[1]
-        settings = lab_settings(Path(folder), morning.namespaces, f"http://{HOST}:{port}")
+        settings = lab_settings(folder, morning.namespaces, f"http://{HOST}:{port}")
         lab = open_lab(
             settings,
             morning.scenario,
@@ -129,6 +130,24 @@ async def play(wishes: Wishes, audience: Audience, stop: asyncio.Event) -> Resul
         )
         async with lab as playing, page(playing, listening, wishes.port is None and port != PORT) as place:
             return await Show(playing, audience, wishes, morning, place, stop).through()
+
+
+@contextmanager
+def folder_for(keep: Path | None) -> Iterator[Path]:
+    """Where the store is: a folder that is kept and holds none yet, or one that goes. Raises BadSettings."""
+    if keep is None:
+        with tempfile.TemporaryDirectory(prefix="trimtab-demo-") as passing:
+            yield Path(passing)
+        return
+    if (keep / STORE).exists():
+        raise BadSettings(
+            f"{keep / STORE} is there already, and the demo begins with an empty log", "name another folder"
+        )
+    try:
+        keep.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadSettings(f"{keep} cannot be made: {error.strerror or error}", "name another folder") from error
+    yield keep
 
 
 def bound_to(port: int | None, usual: int = PORT) -> socket.socket:

@@ -9,6 +9,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from controller.ports import Person
 from controller.settings import BudgetSettings, People, Settings
 
+STORE = "demo.db"
+"""The file of the log."""
 YOU = Person("you")
 """Whoever watches: the one person of the lab, who may answer its questions."""
 
@@ -35,7 +37,7 @@ def lab_settings(folder: Path, namespaces: list[str], public_url: str = "") -> S
         identity="lab",
         act_namespaces=namespaces,
         people=People(approvers=[f"user:{YOU.name}"]),
-        database_url=f"sqlite:///{folder / 'demo.db'}",
+        database_url=f"sqlite:///{folder / STORE}",
         secrets=folder / "secrets",
         public_url=public_url,
         budgets=BudgetSettings(namespace=10, cluster=20),
