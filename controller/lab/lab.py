@@ -7,39 +7,36 @@ tick is 15 s and objects are shown at the end only: for weeks that nobody looks 
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 
-from controller.kinds import AUTOSCALERS, BUDGETS, NAMESPACES, PODS, REPLICA_SETS
+from controller.kinds import AUTOSCALERS, BUDGETS, PODS, REPLICA_SETS
 from controller.lab import deployments, disruption, kubelet, manifests, nodes, scaling, showing
 from controller.lab.apiserver import MemoryObjects
 from controller.lab.counters import Counters, PodName
 from controller.lab.faults import Fault, RolledOut, WrongConfiguration
-from controller.lab.fleet import CPU_SAMPLES, Phase
+from controller.lab.fleet import Phase
 from controller.lab.flow import Flow, summed
+from controller.lab.furnishing import autoscaler, control, created, furnish
 from controller.lab.latency import Floats
 from controller.lab.load import SLOT, Offered
 from controller.lab.past import past
 from controller.lab.scenario import Scenario
 from controller.lab.score import Score, Scoring
-from controller.lab.state import Autoscaler, Deployment, Node, State
+from controller.lab.state import Deployment, State
 from controller.lab.trouble import Trouble
 from controller.lab.writing import KINDS, Writing, Written
 from detectors.series import Workload
 from remediations.cluster import ApplyResult, Gone, World
-from remediations.fields import written
 from remediations.owners import controlled_by
 from remediations.plan import PatchOp, Step
 
 TICK, COARSE_TICK = 5.0, 15.0
 _FLEET, _FLOW = 10, 11
 _LOADS = 6
-_AGE = 6 * 86400.0
-"""How old the Deployments, their ReplicaSets and pods are at the beginning."""
 
 
 class Lab:
@@ -60,11 +57,10 @@ class Lab:
         self.counters = Counters(self._workloads, times, rows)
         self._scoring = Scoring(scenario, self._workloads)
         self._writing = Writing(objects, lambda: self._now, self._take_in)
-        self._budgets: list[disruption.Budget] = []
         self._loads: list[Floats] = [rows[-1 - age, :, 0].copy() for age in range(_LOADS)]
-        self._furnish(rows[-1, :, 3], (rows[-1, :, 2] - rows[-2, :, 2]) / SLOT)
+        self._budgets = furnish(self._state, objects, rows[-1, :, 3], (rows[-1, :, 2] - rows[-2, :, 2]) / SLOT)
         self._trouble = Trouble(self._state)
-        self._controllers()
+        control(self._state)
         showing.show(self._state, self._budgets, objects)
 
     # what is asked of it
@@ -189,22 +185,24 @@ class Lab:
         deployment.absent = True
         deployment.object["spec"]["replicas"] = 0
         deployments.read_spec(self._state, deployment)
-        self._controllers()
+        control(self._state)
 
     def create(self, workload: Workload) -> None:
         """Somebody creates it anew, by the scenario's manifest: another object of the name, with pods yet to start."""
         service = self.scenario.services[self._workloads.index(_scaled(workload))]
         if workload.kind == "HorizontalPodAutoscaler":
-            self._state.autoscalers.append(self._autoscaler(self._workloads.index(_scaled(workload)), service.replicas))
+            self._state.autoscalers.append(
+                autoscaler(self._state, self._workloads.index(_scaled(workload)), service.replicas)
+            )
         else:
             deployment = self._deployment(workload)
             self._state.gone_sets += deployment.replica_sets
             deployment.replica_sets = []
-            made = self._created(manifests.deployment(service, service.replicas), service.by)
+            made = created(self._state, manifests.deployment(service, service.replicas), service.by)
             fresh = Deployment(deployment.service, made, service.replicas)
             self._state.deployments[deployment.service] = fresh
             deployments.read_spec(self._state, fresh)
-            self._controllers()
+            control(self._state)
         showing.show(self._state, self._budgets, self.objects)
 
     def _deployment(self, workload: Workload) -> Deployment:
@@ -230,22 +228,12 @@ class Lab:
         nodes.watch(state)
         trouble.look()
         self._strike(trouble.begun)
-        self._controllers()
+        control(self._state)
         failed = tick.failed + state.lost
         self.counters.add(tick.answered + state.lost, failed, tick.cpu, tick.buckets)
         self._scoring.add(tick, failed, len(state.pods) - len(state.unbound), dt, state.t)
         if state.t % SLOT == 0:
             self._scrape(by_pod=by_pod)
-
-    def _controllers(self) -> None:
-        state = self._state
-        for deployment in state.deployments:
-            if deployment.rolling and deployments.late(state, deployment) <= state.t:
-                state.dirty.add(deployment.service)
-        dirty, state.dirty = sorted(state.dirty), set()
-        for index in dirty:
-            deployments.reconcile(state, state.deployments[index])
-        nodes.schedule(state)
 
     def _scrape(self, *, by_pod: bool) -> None:
         state, counters = self._state, self.counters
@@ -265,7 +253,7 @@ class Lab:
         if self.metrics_down is None:
             load = (self._loads[1] - self._loads[_LOADS - 1]) / (SLOT * (_LOADS - 2))
         scaling.look_all(state, load, shown=by_pod)
-        self._controllers()
+        control(self._state)
 
     def _name_pods(self) -> None:
         state, names = self._state, self.counters.names
@@ -329,78 +317,6 @@ class Lab:
                 state.nodes[index].object = {key: value for key, value in after.items() if key != "status"}
             case _:
                 pass
-
-    def _furnish(self, replicas: Floats, cores: Floats) -> None:
-        """Nodes, namespaces, and Deployments that have run for days."""
-        state, objects = self._state, self.objects
-        for size in self.scenario.nodes:
-            for index in range(size.count):
-                name = f"{size.name}-{index}"
-                metadata = {"name": name, "uid": state.new_uid(), "creationTimestamp": state.stamp(-_AGE)}
-                made = {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": {}}
-                state.nodes.append(Node(name, size.cpu, float(size.memory), made, changed=-_AGE))
-                state.changed_nodes.add(len(state.nodes) - 1)
-        for namespace in sorted({service.namespace for service in self.scenario.services}):
-            if objects.peek(NAMESPACES, None, namespace) is None:
-                labels = {"kubernetes.io/metadata.name": namespace}
-                objects.put(NAMESPACES, {"metadata": {"name": namespace, "uid": state.new_uid(), "labels": labels}})
-        state.t = -_AGE
-        for index, service in enumerate(self.scenario.services):
-            count = int(replicas[index])
-            made = self._created(manifests.deployment(service, count), service.by)
-            deployment = Deployment(index, made, count)
-            state.deployments.append(deployment)
-            deployments.read_spec(state, deployment)
-            if service.autoscaler is not None:
-                state.autoscalers.append(self._autoscaler(index, count))
-            if service.min_available is not None:
-                self._budgets.append(disruption.Budget(self._created(manifests.budget(service), service.by)))
-        self._controllers()
-        self._warm(cores)
-
-    def _autoscaler(self, index: int, desired: int) -> Autoscaler:
-        service = self.scenario.services[index]
-        if service.autoscaler is None:
-            raise ValueError(f"the scenario gives {service.name} no autoscaler")
-        said = self._created(manifests.autoscaler(service, service.autoscaler), service.autoscaler.by)
-        del said["metadata"]["generation"]
-        cpu, per_pod = scaling.targets_of(said["spec"])
-        return Autoscaler(index, said, scaling.rule_of(said["spec"]), cpu, per_pod, desired=desired)
-
-    def _created(self, manifest: dict[str, Any], manager: str) -> dict[str, Any]:
-        state = self._state
-        made = copy.deepcopy(manifest)
-        made["metadata"] |= {
-            "uid": state.new_uid(),
-            "generation": 1,
-            "creationTimestamp": state.stamp(state.t),
-        }
-        bare = {**made, "metadata": {"name": made["metadata"]["name"]}, "spec": {}}
-        return written(bare, made, manager, state.at(state.t))
-
-    def _warm(self, cores: Floats) -> None:
-        """The pods of the beginning have been ready for days, after a start like any other, and were scraped before."""
-        state, fleet = self._state, self._state.fleet
-        unscheduled = len(state.unbound)
-        started = {pod.identity: pod.ready_at for pod in state.living() if pod.node >= 0 and pod.behaviour.pullable}
-        for identity in started:
-            state.pods[identity].ready_at = state.t
-        fleet.due[: fleet.size] = np.minimum(fleet.due[: fleet.size], state.t)
-        kubelet.due(state)
-        for identity, at in started.items():
-            pod = state.pods[identity]
-            pod.changed = fleet.changed[pod.place] = at
-        for deployment in state.deployments:
-            deployments.reconcile(state, deployment)
-            deployment.object["metadata"].setdefault("annotations", {})
-        ready = fleet.phase[: fleet.size] == Phase.READY
-        count = len(state.deployments)
-        pods = np.maximum(summed(fleet.service[: fleet.size], ready.astype(np.float64), count), 1.0)
-        each = cores / pods
-        for age in range(CPU_SAMPLES):
-            fleet.cpu_seen[age, : fleet.size] = np.where(ready, -age * SLOT * each[fleet.service[: fleet.size]], np.nan)
-        state.t = 0.0
-        state.dirty = set(range(count)) if unscheduled else set()
 
 
 def _is(obj: dict[str, Any], workload: Workload) -> bool:
