@@ -17,7 +17,9 @@ IMAGE_PULL = frozenset(
 )
 OOM = "OOMKilled"
 JUST_NOW = timedelta(minutes=1)
-"""How long after a crash a container that runs again still counts as crash-looping."""
+"""How long a container that runs again after a crash still counts as crash-looping. It is given this long from its new
+start: the pauses between starts grow to five minutes, and a question must not come and go with them.
+"""
 
 
 def ready(pod: Object) -> bool:
@@ -43,7 +45,7 @@ def containers(pod: Object, *, init: bool = True) -> tuple[dict[str, Any], ...]:
 def crash_looping(pod: Object, now: datetime | None = None) -> bool:
     """A container waits in CrashLoopBackOff, or has ended badly after it was restarted before.
 
-    With `now` also one that runs again but ended badly within the last minute: between two crashes it is no better.
+    With `now` also one that ended badly and runs again for less than a minute: between two crashes it is no better.
     """
     return any(_crashes(container, now) for container in containers(pod))
 
@@ -57,8 +59,10 @@ def _crashes(container: dict[str, Any], now: datetime | None) -> bool:
     if (state.get("terminated") or {}).get("exitCode", 0) != 0:
         return True
     last = (container.get("lastState") or {}).get("terminated") or {}
-    ended = instant(last.get("finishedAt"))
-    return now is not None and bool(last.get("exitCode")) and ended is not None and now - ended <= JUST_NOW
+    ended, began = instant(last.get("finishedAt")), instant((state.get("running") or {}).get("startedAt"))
+    if now is None or ended is None or not last.get("exitCode"):
+        return False
+    return now - max(ended, began or ended) <= JUST_NOW
 
 
 def image_pull_failing(pod: Object) -> bool:

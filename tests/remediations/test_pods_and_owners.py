@@ -40,6 +40,29 @@ def test_crash_loops(state: dict[str, Any], expected: bool) -> None:
     assert crash_looping(with_container(**state)) is expected
 
 
+@pytest.mark.parametrize(
+    ("ended", "began", "expected"),
+    [
+        ("13:59:30", "13:59:31", True),
+        ("13:55:00", "13:59:59", True),
+        ("13:55:00", "13:58:30", False),
+        ("13:59:30", None, True),
+        ("13:55:00", None, False),
+    ],
+    ids=["at-once", "after-a-long-pause", "runs-again", "start-unknown", "long-ago"],
+)
+def test_a_pod_that_has_just_started_again_after_a_crash_still_crash_loops(
+    ended: str, began: str | None, expected: bool
+) -> None:
+    """The pauses between two starts grow to five minutes: a question must not come and go with each of them."""
+    last = {"terminated": {"exitCode": 1, "finishedAt": f"2026-03-01T{ended}Z"}}
+    running = {"running": {} if began is None else {"startedAt": f"2026-03-01T{began}Z"}}
+    again = with_container(state=running, lastState=last, restartCount=5)
+
+    assert crash_looping(again, NOW) is expected
+    assert not crash_looping(again)
+
+
 def test_an_init_container_can_crash_loop_too() -> None:
     waiting = {"name": "migrate", "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
 
