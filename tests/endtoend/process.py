@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,6 +102,12 @@ class Trimtab:
         """Its log, one entry a line."""
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
         return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+    def told(self) -> list[tuple[str, Json]]:
+        """The event log in its SQLite file, as (stream, event), oldest first; read beside the program."""
+        with closing(sqlite3.connect(f"file:{self._folder / 'trimtab.db'}?mode=ro", uri=True, timeout=30)) as store:
+            found = store.execute("SELECT stream, kind, body FROM events ORDER BY sequence").fetchall()
+        return [(stream, {"kind": kind, **json.loads(body)}) for stream, kind, body in found]
 
     def cli(self, *arguments: str, kubeconfig: Path | None = None, columns: int = 200) -> Said:
         """`trimtab …` beside the program, as `kubectl exec` would run it; or with a person's own kubeconfig."""

@@ -80,7 +80,7 @@ def test_pods_are_ready_before_the_daily_peak_where_the_hpa_alone_is_late(day: M
     day.until(day.begins + WATCHED)
 
     (at_begin, *_), (*_, last) = (
-        day.record.between(EARLY, day.begins, day.begins + 5),
+        day.record.between(EARLY, day.begins, day.begins + 10),
         day.record.between(EARLY, day.begins, day.begins + WATCHED),
     )
     assert floor >= last.needed > MINIMUM
