@@ -173,7 +173,9 @@ class Lab:
 
     def evict(self, namespace: str, pod: str) -> disruption.Eviction:
         """Ask for a pod to go, as the Eviction API."""
-        return disruption.evict(self._state, self._budgets, namespace, pod)
+        answer = disruption.evict(self._state, self._budgets, namespace, pod)
+        showing.show(self._state, self._budgets, self.objects)
+        return answer
 
     def delete(self, workload: Workload) -> None:
         """Somebody deletes a Deployment with its pods, or an HPA."""

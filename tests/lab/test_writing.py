@@ -175,6 +175,8 @@ def test_an_eviction_is_answered_by_value() -> None:
 
     assert isinstance(stage.evict("shop", "nobody"), NoSuchPod)
     assert stage.evict("shop", names[0]) == Evicted(names[0])
+    gone = next(pod for pod in world(stage).pods if pod["metadata"]["name"] == names[0])
+    assert gone["metadata"]["deletionTimestamp"]
     refused = stage.evict("shop", names[1])
     assert isinstance(refused, BudgetExhausted)
     assert refused.budget == "web"
