@@ -160,7 +160,7 @@ class Floor:
         Writes(API_VERSION, KIND, LEAST),
         *(Writes(API_VERSION, KIND, marked(name)) for name in ANNOTATIONS),
     )
-    needs = (Right("autoscaling", "horizontalpodautoscalers", ("patch",)),)
+    needs = (Right("autoscaling", "horizontalpodautoscalers", ("get", "patch")),)
     irreversible = False
     parameters = FloorParameters
 

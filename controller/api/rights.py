@@ -42,7 +42,7 @@ OBSERVE: Final = (
     Rule("apps", ("daemonsets", "deployments", "statefulsets"), READ, "the workloads"),
     Rule("apps", ("replicasets",), SEE, "their versions"),
     Rule("", ("pods",), SEE, "what crash-loops, is killed for memory, cannot pull its image"),
-    Rule("autoscaling", ("horizontalpodautoscalers",), READ, "who else moves the replicas, and what a floor would be"),
+    Rule("autoscaling", ("horizontalpodautoscalers",), SEE, "who else moves the replicas, and what a floor would be"),
     Rule("policy", ("poddisruptionbudgets",), ("list",), "what may not be disrupted"),
     Rule(GROUP, ("plannedevents", "runbooks", "servicepolicies"), SEE, "what people have written"),
     Rule(GROUP, ("remediations",), (*READ, "create"), "puts a plan before people, and waits for their answer"),

@@ -44,7 +44,7 @@ def test_s17_acting_takes_nothing_but_to_patch_workloads_and_autoscalers_and_lis
         ("apps", "deployments", ("patch",)),
         ("apps", "replicasets", ("list",)),
         ("apps", "statefulsets", ("patch",)),
-        ("autoscaling", "horizontalpodautoscalers", ("patch",)),
+        ("autoscaling", "horizontalpodautoscalers", ("get", "patch")),
     }
 
 

@@ -69,7 +69,8 @@ class FloorStage(Stage):
         self.scaling_mode, self.generation = scaling, 1
         super().__init__(**more)
         if right:
-            self.access.grant(Grant("", "patch", "autoscaling", "horizontalpodautoscalers", "shop"))
+            for verb in ("get", "patch"):
+                self.access.grant(Grant("", verb, "autoscaling", "horizontalpodautoscalers", "shop"))
         self.hpas = {
             workload: self.cluster.create(autoscaler("shop", workload.name, least, most)) for workload in self.workloads
         }
