@@ -151,6 +151,8 @@ def _free(floor: Floor, policy: Policy, obj: Object, asked: Asked) -> Course:
     mark, least = mark_of(obj), least_of(obj)
     if mark is not None and mark.ours and floor.ended is None:
         return Adopt()
+    if mark is not None and not mark.ours and mark.for_whom == policy.name and not _known_ended(floor, policy):
+        return End("TakenBack", ", ".join(foreign_owners(obj)) or "somebody")
     if traces(obj):
         return GiveBack("TakenBack", "what a floor of ours left behind")
     if floor.taken_for == policy.name:
@@ -163,6 +165,13 @@ def _free(floor: Floor, policy: Policy, obj: Object, asked: Asked) -> Course:
     if replicas <= least:
         return Rest("NotNeeded", f"its own minimum of {least} is enough")
     return Move(replicas, least, takes=True)
+
+
+def _known_ended(floor: Floor, policy: Policy) -> bool:
+    """Whether the log knows that somebody ended this generation's floor; one taken back while nobody led tells it only
+    by its annotations.
+    """
+    return floor.ended is not None and floor.ended.policy == policy.name
 
 
 def _held(floor: Floor, obj: Object, asked: Asked) -> Course:

@@ -144,6 +144,7 @@ class Scaling:
                 )
             case End():
                 now = self.rooms.clock.now()
+                floor = floor if floor.autoscaler is not None else await self.found(floor, world)
                 told = notice(floor, f"Floor{todo.code}", f"taken back by {todo.by}", warning=True)
                 floor = await self.holder.record(floor, ended(floor, now, scene.policy, todo.code, todo.by), told=told)
                 return self.say(floor, Said(False, todo.code, f"taken back by {todo.by}"))
@@ -237,9 +238,10 @@ class Scaling:
     async def found(self, floor: Floor, world: World) -> Floor:
         """A floor of ours that the log does not know: from now on it does."""
         mark, now, obj = mark_of(world.object), self.rooms.clock.now(), world.object
-        was, whom = (mark.was, mark.for_whom) if mark is not None else (least_of(obj), "")
+        least = least_of(obj)
+        replicas, was, whom = (mark.floor, mark.was, mark.for_whom) if mark is not None else (least, least, "")
         owner = mark.owner if mark is not None else ", ".join(foreign_owners(obj))
-        held = FloorHeld(now, floor.workload, world.workload, world.uid, whom, least_of(obj), was, owner, found=True)
+        held = FloorHeld(now, floor.workload, world.workload, world.uid, whom, replicas, was, owner, found=True)
         return await self.holder.record(floor, held)
 
     def say(self, floor: Floor, said: Said) -> Floor:

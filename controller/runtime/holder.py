@@ -48,7 +48,8 @@ from remediations.cluster import World
 from remediations.floor import FLOOR, LEAST, OWNER, WAS, address, least_of, marked, release_of
 from remediations.floor import Floor as Remedy
 from remediations.guards import inspect, opted_out, protected_target
-from remediations.plan import Plan
+from remediations.plan import Plan, Step
+from remediations.pointer import held, same_held
 from remediations.verification import changes_since, in_force
 
 log = structlog.get_logger(__name__)
@@ -176,7 +177,7 @@ class Holder:
             return False, await self._give_up(floor, intent, "lost", "its plan is not known any more")
         plan = proposal.plan
         (step,) = plan.steps
-        if intent.claimed and in_force(step, world):
+        if intent.claimed and (in_force(step, world) or went_in(step, world)):
             return False, await self._held(floor, intent, plan, world.resource_version, by_reading=True)
         decision = await self.decide_again(proposal, world, scene, own=True)
         if not isinstance(decision, Auto):
@@ -342,6 +343,14 @@ def proposal_of(proposed: FloorProposed | None, policy: Policy) -> Proposal | No
     return Proposal(
         "floor", "a minimum ahead of the load", 0, Licence.BOUNDED, proposed.plan, BOUNDED, proposed.reasons, costs
     )
+
+
+def went_in(step: Step, world: World) -> bool:
+    """Whether this very write is in, whatever the minimum is by now: its annotations came with it. Whoever wrote
+    the minimum since then took it from us.
+    """
+    marks = [hold for hold in step.holds if hold.pointer != LEAST]
+    return step.uid == world.uid and all(same_held(mark, held(world.object, mark.pointer)) for mark in marks)
 
 
 def target_of(floor: Floor) -> Workload | None:

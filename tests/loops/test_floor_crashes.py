@@ -108,6 +108,37 @@ async def released(nth: int, side: str) -> int:
 
 
 @pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("nth", range(6))
+async def test_s16_what_somebody_writes_while_nobody_leads_is_respected_by_the_next_leader(nth: int, side: str) -> None:
+    """Even where the log never learned that the field was ours: the annotations of the same write tell it."""
+    async with FloorStage() as stage:
+        Deadly(stage, nth, side)
+        stage.numbers.wanted[stage.checkout] = 6
+        await survives(stage)
+        held = stage.least() == 6
+        stage.take_back(4)
+        for _ in range(12):
+            await survives(stage)
+
+        assert stage.least() == (4 if held else 6)
+        assert await stage.spent("actions:cluster") == 1
+        assert stage.floor().intent is None
+        assert traces(stage.object()) is not held
+
+
+async def test_s16_a_store_that_was_lost_knows_of_a_field_taken_back_by_its_annotations() -> None:
+    async with FloorStage() as stage:
+        await stage.needs(6)
+        stage.take_back(4)
+        stage.lose_store()
+        await stage.crashed()
+        await stage.run(MINUTE)
+
+        assert stage.least() == 4
+        assert stage.held_condition() == ("False", "TakenBack")
+
+
+@pytest.mark.parametrize("side", SIDES)
 @pytest.mark.parametrize("story", [held, raised, released], ids=lambda story: str(story.__name__))
 async def test_a_crash_at_any_call_loses_nothing_and_writes_nothing_twice(
     story: Callable[[int, str], Awaitable[int]], side: str
