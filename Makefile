@@ -14,6 +14,9 @@ install: .venv/.installed ## make .venv from the hash-locked requirements, with 
 .venv/.installed: requirements/dev.txt pyproject.toml scripts/install
 	@PYTHON="$(PYTHON)" scripts/install
 
+.venv/.runnable: requirements/runtime.txt requirements/build.txt pyproject.toml scripts/install
+	@PYTHON="$(PYTHON)" scripts/install runtime
+
 .PHONY: tools
 tools: ## install the system packages of the tests where it may (root on Debian), else print the line to run
 	@scripts/tools
@@ -27,7 +30,7 @@ check: install ## lint, format, types, import contracts, generated files, chart 
 	@scripts/check
 
 .PHONY: demo
-demo: install ## show all of it without a cluster, in about a minute: five stories, one answer of yours
+demo: .venv/.runnable ## show all of it without a cluster, in about a minute: five stories, one answer of yours
 	@scripts/demo $(ARGS)
 
 .PHONY: bench
