@@ -15,6 +15,11 @@ class Workloads:
         self._api = api
         self.namespace = namespace
 
+    @property
+    def api(self) -> Api:
+        """Whoever makes them."""
+        return self._api
+
     def deploy(
         self,
         name: str,

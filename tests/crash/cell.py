@@ -8,9 +8,11 @@ from pathlib import Path
 
 from tests.controlplane.cluster import ControlPlane
 from tests.controlplane.postgres import Postgres
+from tests.crash.faults import FAULTS
 from tests.crash.ledger import Row, leaders, writings
+from tests.crash.load import Load
 from tests.crash.replica import Replica
-from tests.crash.stage import Stage, closed, staged
+from tests.crash.stage import Stage, staged
 from tests.crash.verdict import Verdict
 
 SETTLED_WITHIN = 30.0
@@ -48,6 +50,11 @@ class Result:
     restarted: float | None
     seconds: float
 
+    @property
+    def good(self) -> bool:
+        """Nothing speaks against it, and all was done that the story asks for."""
+        return self.verdict.spotless and self.verdict.effects == FAULTS[self.cell.remediation].effects
+
     def __str__(self) -> str:
         settled = "-" if self.settled is None else f"{self.settled:.1f} s ({self.restarted or 0:.0f} s)"
         found = self.verdict
@@ -56,14 +63,14 @@ class Result:
             f"{where} effects {found.effects} fences {found.fences} double {found.double_effects} "
             f"lost {found.lost_intents} stale {found.stale_writes} "
             f"leaks {len(found.leaks)} settled {settled} total {self.seconds:.0f} s "
-            f"{'ok' if found.spotless and found.effects == 1 else f'FAILED {found}'}"
+            f"{'ok' if self.good else f'FAILED {found}'}"
         )
 
 
-def run(plane: ControlPlane, postgres: Postgres, folder: Path, cell: Cell) -> Result:
+def run(plane: ControlPlane, postgres: Postgres, folder: Path, cell: Cell, *, load: Load | None = None) -> Result:
     """Play one story to its end, killed at each of the cell's places; `NeverHappened` when it does not get there."""
     began = time.monotonic()
-    with staged(plane, postgres, cell.remediation, folder, chat=cell.chats) as stage:
+    with staged(plane, postgres, cell.remediation, folder, chat=cell.chats, load=load) as stage:
         replica = stage.replica()
         killing = Killing(stage, replica, [armed(place) for place in cell.places])
         replica.start(killing.left.pop(0))
@@ -97,7 +104,7 @@ class Killing:
             return False
         if self.open_then and not under_way(rows) and self.settled is None:
             self.settled = time.monotonic() - self.restarted
-        return self.dead and not self.left and closed(rows) and not self.stage.ledger.waiting()
+        return self.dead and not self.left and self.stage.over(rows) and not self.stage.ledger.waiting()
 
     def _again(self) -> None:
         self.replica.died(signal.SIGKILL)

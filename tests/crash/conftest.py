@@ -1,12 +1,15 @@
 """What all crash tests share: the kinds on the session's control plane, and a folder for logs."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.controlplane.cluster import ControlPlane
-from tests.controlplane.fixtures import folder
+from tests.controlplane.external import ExternalMetrics
+from tests.controlplane.fixtures import folder, need
+from tests.crash.load import Load, loaded
 from tests.crash.stage import prepared
 
 PATIENCE = 600
@@ -32,3 +35,10 @@ def crash_folder() -> Iterator[Path]:
     """Where replicas keep their logs."""
     with folder("crash") as path:
         yield path
+
+
+@pytest.fixture(scope="session")
+def crash_load(external_metrics: ExternalMetrics, crash_folder: Path) -> Iterator[Load]:
+    """What floors are sized by."""
+    with ExitStack() as ending:
+        yield need(lambda: ending.enter_context(loaded(crash_folder, external_metrics)))

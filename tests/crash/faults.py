@@ -1,16 +1,17 @@
-"""What goes wrong, one fault per remediation, and the quick runbook that names it."""
+"""What goes wrong, one fault per remediation, and the quick runbook that names it (a floor needs none)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import yaml
 
 from tests.controlplane.workloads import Workloads
+from tests.crash.fault import NAME, Fault
+from tests.crash.floors import Floor
+from tests.crash.load import Load
 from tests.crash.replica import Replica
 
-NAME = "checkout"
 VERIFY = {
     "within": "2m",
     "for": "1s",
@@ -18,66 +19,36 @@ VERIFY = {
 }
 
 
-class Fault(Protocol):
-    """A fault that one remediation repairs."""
-
-    remediation: str
-
-    def prepare(self, workloads: Workloads) -> None:
-        """Make the workload, before trimtab watches."""
-        ...
-
-    def strike(self, workloads: Workloads) -> None:
-        """Break it, once trimtab knows its healthy version."""
-        ...
-
-    def tell(self, workloads: Workloads, replica: Replica) -> None:
-        """What others go on telling trimtab, again and again."""
-        ...
-
-
-class CrashLoop:
+class CrashLoop(Fault):
     """A rollout of a version that exits at once."""
 
     remediation = "rollback"
 
-    def prepare(self, workloads: Workloads) -> None:
+    def prepare(self, workloads: Workloads, load: Load | None) -> None:
         workloads.deploy(NAME, "registry.test/checkout:v41", wait=True)
 
     def strike(self, workloads: Workloads) -> None:
         workloads.rollout(NAME, "registry.test/checkout:v42-crash")
 
-    def tell(self, workloads: Workloads, replica: Replica) -> None:
-        """The objects say it all."""
 
-
-class OutOfMemory:
+class OutOfMemory(Fault):
     """A version that needs more memory than its limit. One pod: each that comes and goes moves the resourceVersion,
     and on a slow machine three would win against the write three times.
     """
 
     remediation = "limits"
 
-    def prepare(self, workloads: Workloads) -> None:
+    def prepare(self, workloads: Workloads, load: Load | None) -> None:
         workloads.deploy(NAME, "registry.test/checkout:v41-oom-160Mi", replicas=1, memory="128Mi")
 
-    def strike(self, workloads: Workloads) -> None:
-        """It is broken from the start."""
 
-    def tell(self, workloads: Workloads, replica: Replica) -> None:
-        """The objects say it all."""
-
-
-class BadState:
+class BadState(Fault):
     """Everything looks well, but an alert fires until the pods are new."""
 
     remediation = "restart"
 
-    def prepare(self, workloads: Workloads) -> None:
+    def prepare(self, workloads: Workloads, load: Load | None) -> None:
         workloads.deploy(NAME, "registry.test/checkout:v41", wait=True)
-
-    def strike(self, workloads: Workloads) -> None:
-        """The alert is the fault."""
 
     def tell(self, workloads: Workloads, replica: Replica) -> None:
         template = workloads.deployment(NAME)["spec"]["template"]["metadata"].get("annotations") or {}
@@ -85,7 +56,7 @@ class BadState:
         replica.alert(workloads.namespace, NAME, firing=not restarted)
 
 
-FAULTS: Mapping[str, Fault] = {fault.remediation: fault for fault in (CrashLoop(), OutOfMemory(), BadState())}
+FAULTS: Mapping[str, Fault] = {fault.remediation: fault for fault in (CrashLoop(), OutOfMemory(), BadState(), Floor())}
 
 
 @dataclass(frozen=True)

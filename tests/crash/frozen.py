@@ -4,15 +4,18 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.controlplane.audit import Mark
 from tests.controlplane.cluster import ControlPlane
 from tests.controlplane.postgres import Postgres
 from tests.controlplane.waiting import wait_for
+from tests.crash.floors import unask
 from tests.crash.ledger import Row, leaders, writings
+from tests.crash.load import Load
 from tests.crash.replica import Replica
-from tests.crash.stage import TRIMTAB, Stage, closed, staged
+from tests.crash.stage import TRIMTAB, Stage, staged
 from tests.crash.verdict import Verdict, writer
 from tests.crash.wire import holding
 from tests.layout import ROOT
@@ -24,15 +27,29 @@ IN_FLIGHT = "in flight"
 
 @dataclass(frozen=True)
 class Interleaving:
-    """Stopped at `place`; `paused` when the kill switch is thrown before the other leader decides."""
+    """Stopped at `place` (`cluster.apply.before@2`: at the second visit). Before the other leader decides, the kill
+    switch is thrown (`paused`) or the policy is deleted (`unasked`).
+    """
 
     remediation: str
     place: str
     paused: bool = False
     fenced: bool = True
+    unasked: bool = False
+
+    @property
+    def visit(self) -> int:
+        """Which visit of the place."""
+        return int(self.place.partition("@")[2] or 1)
+
+    @property
+    def failpoint(self) -> str:
+        """The place itself."""
+        return self.place.partition("@")[0]
 
     def __str__(self) -> str:
-        return f"{self.remediation}:{self.place}{':superseded' * self.paused}{':unfenced' * (not self.fenced)}"
+        more = ":superseded" * self.paused + ":unasked" * self.unasked + ":unfenced" * (not self.fenced)
+        return f"{self.remediation}:{self.place}{more}"
 
 
 @dataclass(frozen=True)
@@ -43,23 +60,28 @@ class Ending:
     late: tuple[int, ...]
 
 
-def play(plane: ControlPlane, postgres: Postgres, folder: Path, story: Interleaving) -> Ending:
+def play(
+    plane: ControlPlane, postgres: Postgres, folder: Path, story: Interleaving, *, load: Load | None = None
+) -> Ending:
     """Play one interleaving to its end."""
     argv = TRIMTAB if story.fenced else UNFENCED
     env: Mapping[str, str] = {} if story.fenced else {"PYTHONPATH": str(ROOT)}
-    with staged(plane, postgres, story.remediation, folder) as stage, ExitStack() as ending:
-        goes_on = _in_flight if story.place == IN_FLIGHT else _at_failpoint
+    with staged(plane, postgres, story.remediation, folder, load=load) as stage, ExitStack() as ending:
+        goes_on = _in_flight if story.failpoint == IN_FLIGHT else _at_failpoint
         old, again = goes_on(stage, story, argv, env, ending)
         if story.paused:
             stage.pause()
+        if story.unasked:
+            unask(stage.workloads)
         new = stage.replica(argv, **env).start()
         stage.play("another leads", lambda rows: led(rows, new))
-        stage.play("it has decided", lambda rows: decided(rows, paused=story.paused))
+        done = stage.over if story.unasked else partial(decided, paused=story.paused)
+        stage.play("it has decided", done)
         mark = plane.audit.mark()
         again()
         wait_for("the old leader knows", lambda: old.entries("leadership lost"), timeout=90)
         if not story.paused:
-            stage.play("the story ends", closed)
+            stage.play("the story ends", stage.over)
         return Ending(stage.verdict(), tuple(late_writes(stage, old, mark)))
 
 
@@ -67,7 +89,7 @@ def _at_failpoint(
     stage: Stage, story: Interleaving, argv: Sequence[str], env: Mapping[str, str], ending: ExitStack
 ) -> tuple[Replica, Callable[[], None]]:
     """The old leader, stopped by its failpoint, and how to continue it."""
-    old = stage.replica(argv, **env).start(f"{story.place}=stop@1")
+    old = stage.replica(argv, **env).start(f"{story.failpoint}=stop@{story.visit}")
     stage.play("the leader is stopped", lambda rows: bool(old.hit))
     return old, old.process.thaw
 
@@ -76,7 +98,7 @@ def _in_flight(
     stage: Stage, story: Interleaving, argv: Sequence[str], env: Mapping[str, str], ending: ExitStack
 ) -> tuple[Replica, Callable[[], None]]:
     """The old leader, stopped when its write is on its way, and how to let that arrive and continue it."""
-    held = ending.enter_context(holding(stage.plane, stage.folder, stage.next_identity))
+    held = ending.enter_context(holding(stage.plane, stage.folder, stage.next_identity, story.visit))
     old = stage.replica(argv, **{**env, "TRIMTAB_KUBECONFIG": str(held.kubeconfig)}).start()
     stage.play("its write is on its way", lambda rows: held.held)
     old.process.freeze()

@@ -8,17 +8,20 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.controlplane.cluster import ControlPlane
+from tests.controlplane.external import ExternalMetrics
 from tests.controlplane.fixtures import folder, started_control_plane
 from tests.controlplane.postgres import Postgres
 from tests.crash.beside import AT_ONCE
 from tests.crash.cell import Cell, Result, run
 from tests.crash.faults import FAULTS
-from tests.crash.stage import closed, prepared, staged
+from tests.crash.floors import FLOOR
+from tests.crash.load import Load, loaded
+from tests.crash.stage import prepared, staged
 
 MOST_VISITS = 2
 """Later visits of one place come again and again with the clock; the first two differ."""
@@ -34,6 +37,17 @@ RECOVERING: tuple[tuple[str, ...], ...] = (
     ("store.commit.after/intended", "store.advance_epoch.after", "cluster.fence.after", "cluster.apply.after"),
 )
 """Killed again while it recovers: the fence is only ever written there."""
+
+HOLDING: tuple[tuple[str, ...], ...] = (
+    ("store.commit.after/claimed", "cluster.fence.after"),
+    ("cluster.apply.after", "store.commit.before/applied+floor-held"),
+    ("cluster.apply.after@2", "cluster.fence.after"),
+    ("cluster.release.before@2", "cluster.fence.after"),
+    ("cluster.release.after", "cluster.release.before"),
+    ("cluster.release.after@2", "store.commit.before/applied+floor-released"),
+    ("store.commit.after/intended", "cluster.fence.after", "cluster.apply.after", "cluster.release.after"),
+)
+"""The same for a floor, which recovers by its own ways; it never speaks in Slack."""
 
 CHATTING = tuple((f"chat.{call}.{side}",) for call in ("post", "update") for side in ("before", "after"))
 """These run with Slack, which the others do without."""
@@ -63,12 +77,18 @@ class Matrix:
 
 
 def visited(
-    plane: ControlPlane, postgres: Postgres, path: Path, remediation: str, visits: int = MOST_VISITS
+    plane: ControlPlane,
+    postgres: Postgres,
+    path: Path,
+    remediation: str,
+    visits: int = MOST_VISITS,
+    *,
+    load: Load | None = None,
 ) -> tuple[str, ...]:
     """Every place an undisturbed story passes, with its first visits, in order."""
-    with staged(plane, postgres, remediation, path) as stage:
+    with staged(plane, postgres, remediation, path, load=load) as stage:
         replica = stage.replica().start("*=log")
-        stage.play("an undisturbed story ends", lambda rows: closed(rows) and not stage.ledger.waiting())
+        stage.play("an undisturbed story ends", lambda rows: stage.over(rows) and not stage.ledger.waiting())
         return tuple(places(replica.hit, visits))
 
 
@@ -82,7 +102,8 @@ def places(hits: Iterable[str], visits: int = MOST_VISITS) -> Iterator[str]:
 
 def cells(remediation: str, found: Iterable[str]) -> tuple[Cell, ...]:
     """A remediation's cells: each place, and the deaths while recovering."""
-    return tuple(Cell(remediation, one) for one in (*((place,) for place in found), *RECOVERING, *CHATTING))
+    more = HOLDING if remediation == FLOOR else (*RECOVERING, *CHATTING)
+    return tuple(Cell(remediation, one) for one in (*((place,) for place in found), *more))
 
 
 def crash_matrix(
@@ -99,9 +120,10 @@ def crash_matrix(
     failed: list[tuple[Cell, str]] = []
     with ThreadPoolExecutor(AT_ONCE) as pool, ExitStack() as ending:
         ending.callback(pool.shutdown, wait=False, cancel_futures=True)
-        found = pool.map(lambda name: (name, visited(plane, postgres, path, name, visits)), remediations)
+        load = ending.enter_context(_load(plane, path)) if FLOOR in remediations else None
+        found = pool.map(lambda name: (name, visited(plane, postgres, path, name, visits, load=load)), remediations)
         wanted = [cell for name, passed in found for cell in cells(name, passed) if re.search(only, str(cell))]
-        running = {pool.submit(run, plane, postgres, path, cell): cell for cell in wanted}
+        running = {pool.submit(run, plane, postgres, path, cell, load=load): cell for cell in wanted}
         for done in as_completed(running):
             try:
                 results.append(done.result())
@@ -110,6 +132,13 @@ def crash_matrix(
                 failed.append((running[done], str(error)))
                 print(f"{running[done]} DID NOT END {error}", flush=True)
     return Matrix(tuple(results), tuple(failed))
+
+
+@contextmanager
+def _load(plane: ControlPlane, path: Path) -> Iterator[Load]:
+    """What floors are sized by."""
+    with closing(ExternalMetrics(plane)) as metrics, loaded(path / "load", metrics) as load:
+        yield load
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -126,7 +155,7 @@ def main(arguments: Sequence[str]) -> int:
         postgres = Postgres(path / "postgres")
         ending.callback(postgres.stop)
         matrix = crash_matrix(plane, postgres.start(), path, chosen.remediations, chosen.visits, chosen.only)
-    bad = [str(result) for result in matrix.results if not result.verdict.spotless or result.verdict.effects != 1]
+    bad = [str(result) for result in matrix.results if not result.good]
     print(f"\n{len(matrix.results)} cells, {len(matrix.failed)} without an end, {len(bad)} with a fault;")
     print(f"double {matrix.double_effects}, lost {matrix.lost_intents}, stale {matrix.stale_writes}")
     slowest = max((result.settled for result in matrix.results if result.settled is not None), default=0.0)

@@ -18,7 +18,7 @@ import yaml
 
 from controller.adapters.database import open_database
 from controller.api.crd import crds
-from tests.controlplane.api import Api, ApiError, Json
+from tests.controlplane.api import Api, ApiError
 from tests.controlplane.audit import Mark, effects, fences
 from tests.controlplane.cluster import ControlPlane
 from tests.controlplane.errors import NeverHappened
@@ -26,12 +26,13 @@ from tests.controlplane.postgres import Postgres
 from tests.controlplane.slack import SlackServer
 from tests.controlplane.waiting import wait_for
 from tests.controlplane.workloads import Workloads
-from tests.crash.faults import FAULTS, NAME, Fault, write_runbooks
-from tests.crash.ledger import Ledger, Row, of_kind, writings
+from tests.crash.fault import VERSION, Fault
+from tests.crash.faults import FAULTS, write_runbooks
+from tests.crash.ledger import Ledger, Row, of_kind
+from tests.crash.load import Load
 from tests.crash.replica import APPROVER, HOME, Replica
-from tests.crash.verdict import Verdict, judge, writer
+from tests.crash.verdict import Verdict
 
-VERSION = "trimtab.dev/v1alpha1"
 LONGEST = 240.0
 """Seconds a whole story may take here; what is promised is measured apart."""
 TRIMTAB = (sys.executable, "-m", "controller", "run")
@@ -39,7 +40,7 @@ TRIMTAB = (sys.executable, "-m", "controller", "run")
 
 @dataclass
 class Stage:
-    """Where one incident plays. `approve` is withheld until it is wanted."""
+    """Where one story plays. What people do in it is withheld until it is wanted."""
 
     plane: ControlPlane
     folder: Path
@@ -49,6 +50,7 @@ class Stage:
     database: str
     fault: Fault
     mark: Mark
+    load: Load | None = None
     slack: SlackServer | None = None
     replicas: list[Replica] = field(default_factory=list)
     _struck: bool = False
@@ -73,6 +75,7 @@ class Stage:
             "TRIMTAB_WATCH_NAMESPACES": self.namespace,
             "TRIMTAB_ACT_NAMESPACES": self.namespace,
             "TRIMTAB_RUNBOOKS": str(self.folder / "runbooks"),
+            **self.fault.env(self.load),
             **self._chat(),
         }
         made = Replica(self.folder, identity, {**base, **env}, argv)
@@ -104,7 +107,12 @@ class Stage:
                 self.fault.tell(self.workloads, replica)
         if approving:
             self._approve()
+            self.fault.go_on(self.workloads, rows)
         return rows
+
+    def over(self, rows: Sequence[Row]) -> bool:
+        """Whether the story is over."""
+        return self.fault.over(self.workloads, rows)
 
     def play(
         self, what: str, done: Callable[[list[Row]], bool], *, timeout: float = LONGEST, approving: bool = True
@@ -122,12 +130,11 @@ class Stage:
 
     def verdict(self) -> Verdict:
         """What the audit log and the store say of all replicas together."""
-        ours = {replica.identity for replica in self.replicas}
-        written = effects(self.plane.audit, since=self.mark, namespace=self.namespace)
-        fenced = fences(self.plane.audit, since=self.mark, namespace=self.namespace)
-        found = judge(
-            [effect for effect in written if writer(effect.user) in ours],
-            [fence for fence in fenced if writer(fence.user) in ours],
+        found = self.fault.judge(
+            self.workloads,
+            {replica.identity for replica in self.replicas},
+            effects(self.plane.audit, since=self.mark, namespace=self.namespace),
+            fences(self.plane.audit, since=self.mark, namespace=self.namespace),
             self.ledger.rows(),
             self.ledger.claims(),
         )
@@ -163,12 +170,6 @@ async def faults(database: str) -> tuple[str, ...]:
         await store.close()
 
 
-def closed(rows: Sequence[Row]) -> bool:
-    """The story is over: an incident was opened, every one is closed, every intent settled."""
-    opened, ended = len(of_kind(rows, "opened")), len(of_kind(rows, "closed"))
-    return 0 < opened == ended and all(writing.outcome != "open" for writing in writings(rows))
-
-
 def prepared(plane: ControlPlane) -> None:
     """What all stages share: the kinds, and the replicas' own namespace."""
     if plane.api.find("v1", "namespaces", HOME) is not None:
@@ -190,17 +191,26 @@ def prepared(plane: ControlPlane) -> None:
 
 @contextmanager
 def staged(
-    plane: ControlPlane, postgres: Postgres, remediation: str, folder: Path, *, chat: bool = False
+    plane: ControlPlane,
+    postgres: Postgres,
+    remediation: str,
+    folder: Path,
+    *,
+    chat: bool = False,
+    load: Load | None = None,
 ) -> Iterator[Stage]:
-    """A stage for one incident, with Slack if wanted; its replicas are ended with it. Call `prepared` once before."""
+    """A stage for one story, with Slack if wanted, with load where it is about a floor; its replicas are ended with it.
+    Call `prepared` once before.
+    """
     fault, name = FAULTS[remediation], f"{remediation}-{secrets.token_hex(3)}"
     api = Api(plane.user_kubeconfig(f"{APPROVER}-{name}", "system:masters"))
     with plane.namespace(name), postgres.database() as database:
         write_runbooks(folder / name / "runbooks")
         workloads = Workloads(api, name)
-        api.create(policy(name), name)
-        fault.prepare(workloads)
-        stage = Stage(plane, folder / name, workloads, api, Ledger(database), database, fault, plane.audit.mark())
+        mark = plane.audit.mark()
+        api.create(fault.policy(name), name)
+        fault.prepare(workloads, load)
+        stage = Stage(plane, folder / name, workloads, api, Ledger(database), database, fault, mark, load)
         stage.slack = SlackServer() if chat else None
         try:
             yield stage
@@ -210,14 +220,3 @@ def staged(
             if stage.slack is not None:
                 stage.slack.close()
             api.close()
-
-
-def policy(namespace: str) -> Json:
-    """Ask a person, and take a diagnosis that is likelier than not for good enough to ask."""
-    remediation = {"mode": "Approve", "automaticAbove": "Never", "reviewAbove": 50}
-    return {
-        "apiVersion": VERSION,
-        "kind": "ServicePolicy",
-        "metadata": {"name": NAME, "namespace": namespace},
-        "spec": {"target": {"kind": "Deployment", "name": NAME}, "remediation": remediation},
-    }

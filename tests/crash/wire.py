@@ -39,16 +39,17 @@ class Wire(ApiServerProxy):
 
 @dataclass(frozen=True)
 class Holding:
-    """A wire that holds every write to a Deployment, for the replica of `kubeconfig`."""
+    """A wire that holds every write from the `nth` on, for the replica of `kubeconfig`."""
 
     wire: Wire
     hold: Hold
     kubeconfig: Path
+    nth: int
 
     @property
     def held(self) -> bool:
         """Whether a write is on its way."""
-        return any(writes(seen) for seen in self.wire.requests)
+        return written(self.wire) >= self.nth
 
     def release(self) -> None:
         """Let what is on its way arrive."""
@@ -56,24 +57,30 @@ class Holding:
 
 
 @contextmanager
-def holding(plane: ControlPlane, folder: Path, identity: str) -> Iterator[Holding]:
+def holding(plane: ControlPlane, folder: Path, identity: str, nth: int = 1) -> Iterator[Holding]:
     """The wire of one replica, whose account is called like itself and may do everything."""
     account = plane.service_account_kubeconfig(HOME, identity)
     _bind(plane, identity)
     wire = Wire(account, plane.ca_file, plane.server, folder / "wire")
     hold = Hold()
-    wire.only = writes
+    wire.only = lambda seen: writes(seen) and written(wire) >= nth
     wire.mode = hold  # type: ignore[assignment]  # a fault of this proxy alone
     try:
-        yield Holding(wire, hold, wire.kubeconfig)
+        yield Holding(wire, hold, wire.kubeconfig, nth)
     finally:
         hold.release.set()
         wire.close()
 
 
 def writes(seen: Seen) -> bool:
-    """Whether it would change a Deployment."""
-    return seen.method == "PATCH" and "/deployments/" in seen.path and "dryRun" not in seen.query
+    """Whether it would change a Deployment or an autoscaler."""
+    target = "/deployments/" in seen.path or "/horizontalpodautoscalers/" in seen.path
+    return seen.method == "PATCH" and target and "dryRun" not in seen.query
+
+
+def written(wire: Wire) -> int:
+    """How many such writes have come."""
+    return sum(map(writes, wire.requests))
 
 
 def _bind(plane: ControlPlane, identity: str) -> None:
