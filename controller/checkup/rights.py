@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from controller.api.rights import CLUSTER, OBSERVE, Rule, own, acting_rules
+from controller.api.rights import CLUSTER, OBSERVE, Rule, acting_rules, own
 from controller.checkup.finding import Finding, note, well, wrong
 from controller.ports import ResourceKind
 from controller.settings import Settings

@@ -8,7 +8,7 @@ import pytest
 import typer
 from markdown_it import MarkdownIt
 
-from controller.core.events import Event, NothingFits, Noted, Superseded, decode
+from controller.core.events import Event, Noted, NothingFits, Superseded, decode
 from controller.core.timeline import Tone, render_markdown, render_text, row_of, story
 from tests.core import samples
 from tests.core.samples import Tale, at
