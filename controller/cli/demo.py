@@ -36,6 +36,9 @@ from controller.errors import TrimtabError
 from controller.ports import Message
 from controller.runtime.answers import Reply
 
+WIDE = 100
+"""Columns from which the table is one."""
+
 INTERRUPTED = 130
 """The shell's code for a program that Ctrl-C ended."""
 
@@ -140,7 +143,9 @@ class Terminal:
         self.close()
         self.screen.text()
         rows = [row(story, found) for story, found in result.endings]
-        self.screen.table(("", "Story", "What happened", "Who decided", "Verified"), rows)
+        if self.screen.width < WIDE:  # columns become lines, which have to say what they are
+            rows = [(name, what, f"decided by {who}", f"verified: {proven}") for name, what, who, proven in rows]
+        self.screen.table(("Story", "What happened", "Who decided", "Verified"), rows)
         self.screen.text()
         for text in worth(result):
             self.paragraph(text)
@@ -225,7 +230,7 @@ def opening_of(morning: Morning) -> str:
 WHAT = {"auto": "acted alone", "ask": "asked first", "hand_over": "handed over", "none": "kept still"}
 
 
-def row(story: Story, found: Ending) -> tuple[str, str, str, str, str]:
+def row(story: Story, found: Ending) -> tuple[str, str, str, str]:
     """One story in the table; what did not end as it should has another mark, not only another colour."""
     mark = "✔" if story.as_it_should(found) else "✖"
     what = WHAT.get(found.route, found.route.replace("_", " "))
@@ -233,7 +238,7 @@ def row(story: Story, found: Ending) -> tuple[str, str, str, str, str]:
         what += f", {found.outcome}"
     if found.seconds is not None:
         what += f" after {lasting(timedelta(seconds=found.seconds))}"
-    return mark, f"{story.workload.name}: {story.name}", what, found.by, proof(story, found)
+    return f"{mark} {story.workload.name}: {story.name}", what, found.by, proof(story, found)
 
 
 def proof(story: Story, found: Ending) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -37,6 +37,9 @@ from remediations.fields import OURS
 from remediations.plan import Step
 from remediations.registry import installed
 from runbooks.load import library
+
+LEADERLESS = 1.0
+"""Real seconds that each step of the lab's time takes at least while nobody leads."""
 
 Suppress = Callable[[Step], bool]
 """Which writes are swallowed."""
@@ -71,12 +74,13 @@ async def open_lab(
     *,
     policies: Iterable[Mapping[str, Any]] = (),
     people: Iterable[Person] = (),
-    suppress: Suppress = nothing,
+    swallow: Suppress = nothing,
     pace: float | None = None,
 ) -> AsyncIterator[Playing]:
     """The program over this scenario, in one process, until the block ends; it leads, and time stands still.
 
-    `policies` are ServicePolicies, `people` may answer questions, `suppress` swallows writes to the fleet.
+    `policies` are ServicePolicies, `people` may answer questions, `swallow` says which writes
+    never reach the fleet.
     """
     objects = MemoryObjects()
     lab, twin = Lab(scenario, seed, begin, objects), Lab(scenario, seed, begin, MemoryObjects())
@@ -95,7 +99,7 @@ async def open_lab(
             Parts(
                 store=store,
                 clock=clock,
-                cluster=LabCluster(lab, suppress=suppress, mirror=mirrored(twin)),
+                cluster=LabCluster(lab, suppress=swallow, mirror=mirrored(twin)),
                 watch=watch,
                 leases=leases,
                 resources=MemoryResources(objects, clock.now),
@@ -141,9 +145,14 @@ def mirrored(twin: Lab) -> Callable[[Step], None]:
 
 
 def quiet(watch: MemoryWatch, program: Program) -> Callable[[], Any]:
-    """Wait until every watch has been heard and nothing is left to do about it."""
+    """Wait until every watch has been heard and nothing is left to do about it. While the program does not lead, as
+    after a laptop's sleep, time all but stands still.
+    """
 
     async def settled() -> None:
+        if not program.leads.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(program.leads.wait(), LEADERLESS)
         while True:
             await watch.caught_up()
             await program.quiet()

@@ -125,7 +125,7 @@ async def play(wishes: Wishes, audience: Audience, stop: asyncio.Event) -> Resul
             BEGIN,
             policies=morning.policies,
             people=[YOU],
-            suppress=wishes.suppress,
+            swallow=wishes.suppress,
             pace=wishes.pace,
         )
         async with lab as playing, page(playing, listening, wishes.port is None and port != PORT) as place:
