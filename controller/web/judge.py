@@ -87,7 +87,7 @@ class JudgeIn(Model):
 
     alpha: float = Field(
         default=0.01,
-        gt=0,
+        ge=1e-9,
         le=0.5,
         allow_inf_nan=False,
         description="Share of good versions that may be rolled back by mistake, over all looks at one rollout.",

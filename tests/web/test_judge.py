@@ -88,6 +88,7 @@ BOTH = {
         (changed(("looks", 2, "at"), "2026-11-20T14:01:00Z"), "looks.2.at is not later"),
         (changed(("looks", 2, "at"), "2026-11-20T14:02:00"), "looks.2.at"),
         (changed(("alpha",), 0), "alpha"),
+        (changed(("alpha",), 5e-324), "alpha"),
         (changed(("alfa",), 0.01), "alfa"),
         ({"looks": []}, "looks"),
         ({"looks": [look(n, None, counts(5, 0)) for n in range(3)]}, "canary: not a single request"),
@@ -103,7 +104,7 @@ BOTH = {
     ],
     ids=[
         "more failures than requests", "negative", "more than there can be", "time stands still", "no time zone",
-        "alpha of nothing", "a word unknown", "no looks", "canary never measured", "baseline never asked", "both",
+        "alpha of nothing", "alpha of next to nothing", "a word unknown", "no looks", "canary never measured", "baseline never asked", "both",
         "neither", "too many looks", "NaN", "infinite", "broken", "no text", "no object",
     ],
 )  # fmt: skip
