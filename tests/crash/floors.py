@@ -21,8 +21,6 @@ LEAST, MOST, MORE = 2, 4, 5
 """The minimum that its owner wrote, the maximum, and the maximum later on."""
 TAKEN, RAISED = 3, 4
 """Four fifths of the two maxima: the load asks for more than either."""
-THEIRS = 5
-"""A minimum that people write over ours."""
 REQUESTED = "requests"
 FLOOR = "floor"
 

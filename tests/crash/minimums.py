@@ -2,7 +2,7 @@
 
 What counts is what a write changed: the minimum and our annotations (a *move*). The second write of a release only
 takes our entries out of `managedFields`; a second apply of the same changes nothing. Double: more moves than intents
-that were carried out, or a write with nothing to change and nothing to take out. Lost, stale, leaked as in `verdict.py`.
+that were carried out, or a write with nothing to change and nothing to take out. The rest is as in `verdict.py`.
 """
 
 from collections import Counter
