@@ -22,16 +22,20 @@ from controller.errors import TrimtabError
 from controller.journal import Behind
 from controller.kinds import AUTOSCALERS, WORKLOADS
 from controller.observe.cache import Cache, workload_of
+from controller.observe.demand import Demanded
 from controller.observe.facts import read_rights
 from controller.observe.gauges import FLOOR_HELD, shown
 from controller.observe.rooms import Rooms
 from controller.runtime.holder import REMEDY, Holder, Scene, ended, notice, proposal_of
-from detectors.series import HEALTHY, Workload
+from detectors.series import HEALTHY, DataHealth, Problem, Workload
 from remediations.cluster import Gone, Unreadable, World
 from remediations.floor import FloorParameters, address, foreign_owners, least_of, mark_of, scaled_by
 from remediations.plan import Plan, Refusal
 
 log = structlog.get_logger(__name__)
+
+LATELY = 3
+"""Rounds after which numbers that did not come anew are old."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +95,25 @@ class Scaling:
     def scene(self, workload: Workload) -> Scene:
         """What is decided in."""
         policy = self.rooms.consents.of(workload, self.cache.labels(workload)).policy
-        demanded = self.rooms.demand.of(workload) if self.rooms.demand is not None else None
+        demanded = self.demanded(workload)
         data = demanded.health if demanded is not None else HEALTHY
         return Scene(policy, data, self.cache.world(workload, self.rooms.clock.now()))
+
+    def demanded(self, workload: Workload) -> Demanded | None:
+        """The numbers of the last round; in doubt when that was long ago, whatever they said then."""
+        found = self.rooms.demand.of(workload) if self.rooms.demand is not None else None
+        settings = self.rooms.settings
+        lately = LATELY * settings.duration(max(settings.demand_seconds, settings.round_seconds))
+        if found is None or self.rooms.clock.now() - found.at <= lately:
+            return found
+        return replace(
+            found, health=found.health | DataHealth(frozenset({Problem.STALE}), "load was not asked for lately")
+        )
 
     def asked(self, workload: Workload) -> Asked:
         """What the numbers ask for."""
         share = self.rooms.settings.floor_cap
-        demanded = self.rooms.demand.of(workload) if self.rooms.demand is not None else None
+        demanded = self.demanded(workload)
         if demanded is None:
             return Asked(share=share)
         return Asked(demanded.floor, "" if demanded.health.healthy else str(demanded.health), share)

@@ -44,6 +44,7 @@ class Numbers:
     health: dict[Workload, DataHealth] = field(default_factory=dict)
     lasting: timedelta = timedelta(minutes=30)
     now: Callable[[], datetime] = datetime.now
+    made_at: datetime | None = None
 
     def of(self, workload: Workload) -> Demanded | None:
         said = self.wanted.get(workload)
@@ -52,7 +53,9 @@ class Numbers:
         floor: Wanted | CannotSize = said if isinstance(said, CannotSize) else self.number(said)
         health = self.health.get(workload, HEALTHY)
         lead = LeadTime(timedelta(seconds=60), 0.9, timedelta(seconds=60), 0)
-        return Demanded(self.now(), 100.0, "1/s", health, Abstention("not asked"), floor, lead, Capacity())
+        return Demanded(
+            self.made_at or self.now(), 100.0, "1/s", health, Abstention("not asked"), floor, lead, Capacity()
+        )
 
     def number(self, replicas: int) -> Wanted:
         until = self.now() + self.lasting

@@ -310,6 +310,19 @@ async def test_bad_data_take_no_field() -> None:
         assert stage.held_condition() == ("False", "DataUnhealthy")
 
 
+@pytest.mark.parametrize("needed", [8, 4], ids=["raise", "lower"])
+async def test_numbers_that_no_longer_come_neither_raise_nor_lower_a_floor(needed: int) -> None:
+    """They may have been good; nobody has looked since."""
+    async with FloorStage() as stage:
+        await stage.needs(6)
+        stage.numbers.made_at = stage.clock.now()
+        await stage.run(5 * MINUTE)
+        await stage.needs(needed)
+
+        assert stage.least() == 6
+        assert len(stage.effects) == 1
+
+
 async def test_bad_data_do_not_keep_a_floor_that_nobody_asks_for() -> None:
     async with FloorStage() as stage:
         await stage.needs(6)
