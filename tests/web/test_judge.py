@@ -104,7 +104,8 @@ BOTH = {
     ],
     ids=[
         "more failures than requests", "negative", "more than there can be", "time stands still", "no time zone",
-        "alpha of nothing", "alpha of next to nothing", "a word unknown", "no looks", "canary never measured", "baseline never asked", "both",
+        "alpha of nothing", "alpha of next to nothing", "a word unknown", "no looks",
+        "canary never measured", "baseline never asked", "both",
         "neither", "too many looks", "NaN", "infinite", "broken", "no text", "no object",
     ],
 )  # fmt: skip
