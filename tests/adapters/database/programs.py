@@ -40,8 +40,9 @@ def acknowledged(process: "subprocess.Popen[str]", at_least: int) -> int:
     while last < at_least:
         last = number_of(line(process), last)
     process.kill()
-    said, _ = process.communicate()
-    for rest in said.split():
+    # What was read ahead belongs to it: communicate() would pass over that.
+    assert process.stdout is not None
+    for rest in process.stdout.read().split():
         last = number_of(rest, last)
     return last
 
