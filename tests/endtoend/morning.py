@@ -37,7 +37,7 @@ READY_AFTER = 30
 """Seconds until a new pod is ready."""
 PER_POD, MINIMUM, MAXIMUM = 10.0, 6, 40
 """Requests per second that the HPA gives one pod, and its bounds."""
-AHEAD = 105
+AHEAD = 115
 """Seconds between the start of Prometheus and the peak. It is believed once a whole window is measured; then the floor
 is computed, and its pods start.
 """
