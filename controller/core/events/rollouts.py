@@ -1,0 +1,64 @@
+"""What happens to a rollout (stream `rollout:…`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar, Literal
+
+from detectors.results import Counted
+from detectors.series import Workload
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutBegan:
+    """Two versions of a workload have pods at once (stream `rollout:…`). `since`: what counts is what came after."""
+
+    version: ClassVar[int] = 1
+    at: datetime
+    workload: Workload
+    since: datetime
+    uid: str
+    replica_set: str
+    version_name: str
+    old_uid: str
+    old_replica_set: str
+    old_version_name: str
+    kind: Literal["rollout-began"] = "rollout-began"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the new version was judged, recorded when the verdict is another one (stream `rollout:…`).
+
+    `new` and `old` are what both have counted, missing where nothing could be compared; `code` why it could not.
+    """
+
+    version: ClassVar[int] = 1
+    at: datetime
+    workload: Workload
+    uid: str
+    version_name: str
+    verdict: Literal["promote", "hold", "roll-back", "cannot-know"]
+    text: str
+    new: Counted | None = None
+    old: Counted | None = None
+    e_value: float = 0.0
+    dispersion: float = 1.0
+    progress: float = 0.0
+    code: str = ""
+    kind: Literal["judged"] = "judged"
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutEnded:
+    """Two versions no longer stand beside each other (stream `rollout:…`)."""
+
+    version: ClassVar[int] = 1
+    at: datetime
+    workload: Workload
+    uid: str
+    version_name: str
+    how: Literal["completed", "gone-back", "replaced", "gone"]
+    verdict: str
+    kind: Literal["rollout-ended"] = "rollout-ended"
