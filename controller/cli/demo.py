@@ -149,8 +149,9 @@ class Terminal:
         self.screen.text()
         for text in worth(result):
             self.paragraph(text)
-        for story in result.astray:
-            self.screen.problem(f"{story.name}: this did not end as it should")
+        for story, found in result.endings:
+            if not story.as_it_should(found):
+                self.screen.problem(f"{story.name}: {why(found)}")
 
     def stays(self, place: Place) -> None:
         """The page is left up."""
@@ -247,9 +248,14 @@ def proof(story: Story, found: Ending) -> str:
         case Kind.CONTROL:
             return "yes, nothing was written" if found.verified else "no, something was written"
         case Kind.HANDOVER:
-            return "yes" if found.verified else "a person's now"
+            return "yes" if found.verified else "not by trimtab"
         case _:
             return "yes" if found.verified else "no"
+
+
+def why(found: Ending) -> str:
+    """Why a story has another end."""
+    return "you said no, so nothing was done" if found.refused else "this did not end as it should"
 
 
 def worth(result: Result) -> Sequence[str]:

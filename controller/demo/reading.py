@@ -47,7 +47,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a story ended. `route` and `outcome` are words of the log, `none` where it has none; `by` is who decided."""
+    """How a story ended. `route` and `outcome` are words of the log, `none` where it has none; `by` is who decided,
+    `refused` that a person said no.
+    """
 
     route: str = "none"
     outcome: str = "none"
@@ -55,6 +57,7 @@ class Ending:
     seconds: float | None = None
     by: str = "nobody"
     incident: str = ""
+    refused: bool = False
 
 
 ROUTES: Mapping[Route, str] = {
@@ -125,6 +128,7 @@ def incident(events: Sequence[Event]) -> Ending:
         seconds=(verified.at - opened.at).total_seconds() if verified is not None and good else None,
         by=decider(events),
         incident=opened.incident,
+        refused=any(isinstance(e, Answered) and e.verdict is Verdict.REJECT for e in events),
     )
 
 
@@ -146,7 +150,7 @@ def decider(events: Sequence[Event]) -> str:
         return f"{answers[-1].by}{verb}"
     if any(isinstance(e, Intended) for e in events):
         return "trimtab"
-    return "a person, now" if any(isinstance(e, HandedOver) for e in events) else "nobody"
+    return "a person" if any(isinstance(e, HandedOver) for e in events) else "nobody"
 
 
 def control(workload: Workload, streams: Streams) -> Ending:

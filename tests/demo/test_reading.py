@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from controller.core.events import Event, FloorEnded, FloorHeld, HandedOver, Opened
+from controller.core.events import Event, FloorEnded, FloorHeld, HandedOver, Opened, Verdict
 from controller.demo.reading import Ending, Kind, about, ending, kinds
 from detectors.series import Workload
 from remediations.plan import Outcome
@@ -42,6 +42,12 @@ def test_only_an_effect_is_verified(outcome: Outcome) -> None:
     assert (found.outcome, found.verified, found.seconds) == (outcome.value.lower(), False, None)
 
 
+def test_a_no_is_told_as_one() -> None:
+    found = read(Kind.INCIDENT, samples.asked().answered(verdict=Verdict.REJECT))
+
+    assert (found.route, found.outcome, found.verified, found.refused) == ("ask", "none", False, True)
+
+
 def test_a_question_without_an_end_is_not_verified() -> None:
     assert read(Kind.INCIDENT, samples.asked()) == Ending("ask", by="nobody", incident=first(samples.asked()).incident)
 
@@ -51,7 +57,7 @@ def test_what_was_handed_over_is_a_persons() -> None:
     over = HandedOver(opened.at + MINUTE, ("no runbook fits",))
     found = ending(Kind.HANDOVER, opened.workload, {"incident:INC-1": [opened, over]}, opened.at)
 
-    assert (found.route, found.outcome, found.verified, found.by) == ("hand_over", "none", False, "a person, now")
+    assert (found.route, found.outcome, found.verified, found.by) == ("hand_over", "none", False, "a person")
     assert kinds(opened.workload, {"incident:INC-1": [opened, over]}) == (Kind.HANDOVER,)
 
 
