@@ -20,6 +20,7 @@ VIOLATIONS = {
     "loops": ("controller/loops/planted.py", "import controller.app"),
     "lab": ("controller/lab/planted.py", "import controller.adapters.other_planted"),
     "imagined": ("controller/loops/planted.py", "import controller.lab.apiserver"),
+    "demo": ("controller/serving/planted.py", "import controller.demo.reading"),
     "pure": ("controller/core/planted.py", "import time"),
     "kubernetes": ("controller/runtime/planted.py", "import kubernetes.aio"),
     "prometheus": ("controller/adapters/planted.py", "import prometheus_api_client"),
