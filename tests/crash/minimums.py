@@ -6,7 +6,7 @@ that were carried out, or a write with nothing to change and nothing to take out
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.controlplane.api import Json
@@ -70,7 +70,8 @@ def written(effects: Sequence[Effect], fences: Sequence[Effect]) -> Iterator[Wri
     about = [one for one in (*effects, *fences) if (one.gvr.resource, one.subresource) == (HPAS, "")]
     stored = [(one, one.response) for one in about if one.response is not None and one.verb != "delete"]
     before: Shown | None = None
-    for one, autoscaler in sorted(stored, key=lambda pair: int(pair[1]["metadata"]["resourceVersion"])):
+    # A write that changed nothing answers with the version that stood there already.
+    for one, autoscaler in sorted(stored, key=lambda pair: (int(pair[1]["metadata"]["resourceVersion"]), pair[0].time)):
         after = Shown.of(dict(autoscaler))
         if before is not None:
             yield Write(writer(one.user), before, after)
@@ -94,7 +95,7 @@ def judge_floor(
     moves = sum(write.moves for write in mine)
     return Verdict(
         effects=moves,
-        fences=sum(writer(one.user) in ours for one in fences),
+        fences=sum(writer(one.user) in ours and isinstance(one.patch, Mapping) for one in fences),
         outcomes=outcomes,
         double_effects=max(0, moves - applied) + sum(write.vain for write in mine),
         lost_intents=outcomes.count("open") + outcomes.count("twice") + max(0, applied - moves),

@@ -1,6 +1,7 @@
 """The judge of floors is held to what it promises: what is planted is found, and a repetition is not taken for more."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -60,6 +61,13 @@ def test_a_second_apply_that_changes_nothing_is_no_effect() -> None:
     again = write(4, 4, mark="4", entries=OURS)
 
     assert judged((MADE, TAKEN, again, GIVEN, LEFT)).spotless
+
+
+def test_writes_that_changed_nothing_stand_after_what_they_found() -> None:
+    """Told first or last: their answers carry the version that they found."""
+    nothing = replace(write(7, 2, by=OWNER), time=BEGIN + timedelta(seconds=7.5))
+
+    assert judged((MADE, TAKEN, nothing, GIVEN, LEFT)).spotless
 
 
 @pytest.mark.parametrize(
