@@ -120,7 +120,7 @@ def crash_matrix(
     failed: list[tuple[Cell, str]] = []
     with ThreadPoolExecutor(AT_ONCE) as pool, ExitStack() as ending:
         ending.callback(pool.shutdown, wait=False, cancel_futures=True)
-        load = ending.enter_context(_load(plane, path)) if FLOOR in remediations else None
+        load = ending.enter_context(load_of(plane, path)) if FLOOR in remediations else None
         found = pool.map(lambda name: (name, visited(plane, postgres, path, name, visits, load=load)), remediations)
         wanted = [cell for name, passed in found for cell in cells(name, passed) if re.search(only, str(cell))]
         running = {pool.submit(run, plane, postgres, path, cell, load=load): cell for cell in wanted}
@@ -135,7 +135,7 @@ def crash_matrix(
 
 
 @contextmanager
-def _load(plane: ControlPlane, path: Path) -> Iterator[Load]:
+def load_of(plane: ControlPlane, path: Path) -> Iterator[Load]:
     """What floors are sized by."""
     with closing(ExternalMetrics(plane)) as metrics, loaded(path / "load", metrics) as load:
         yield load
