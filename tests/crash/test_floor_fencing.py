@@ -1,7 +1,7 @@
 """SIGSTOP around the writes of a floor: a leader that was stopped, replaced and continued moves no minimum any more.
 
 Also when nobody asks for the floor by then, and the other leader has given it back. The last test shows that these
-notice: without the fence the old leader's apply is accepted.
+notice: without the fence the old leader's apply is accepted. `python -m tests.crash.stops` visits every place.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,18 +20,10 @@ from tests.crash.load import Load
 
 GOES_ON = tuple(
     Interleaving(FLOOR, place)
-    for place in (
-        "store.commit.after/intended@1",
-        "cluster.apply.after@1",
-        "cluster.apply.before@2",
-        "cluster.release.before@1",
-        "cluster.release.before@2",
-        "cluster.release.after@2",
-    )
+    for place in ("cluster.apply.after@1", "cluster.release.before@1", "cluster.release.before@2")
 )
 UNASKED: Mapping[Interleaving, int] = {
     Interleaving(FLOOR, "cluster.apply.before@1", unasked=True): 0,
-    Interleaving(FLOOR, "cluster.apply.after@1", unasked=True): 2,
     Interleaving(FLOOR, "cluster.apply.before@2", unasked=True): 2,
     Interleaving(FLOOR, f"{IN_FLIGHT}@2", unasked=True): 2,
 }
@@ -84,8 +76,7 @@ def test_s5_a_floor_that_nobody_asks_for_by_then_is_not_written_by_the_old_leade
     assert ending.verdict.leaks == ()
     assert ending.verdict.effects == UNASKED[story]
     assert ending.verdict.fences >= 1
-    assert set(ending.late) <= {409}
-    assert ending.late or story.failpoint == "cluster.apply.after"
+    assert set(ending.late) == {409}
 
 
 @pytest.mark.parametrize("story", [FLYING], ids=str)

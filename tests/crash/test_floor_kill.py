@@ -19,18 +19,16 @@ from tests.crash.floors import FLOOR
 from tests.crash.load import Load
 from tests.crash.matrix import HOLDING
 
-TAKING, RAISING = "@1", "@2"
-WRITING = (
-    *(f"cluster.apply.{side}{visit}" for visit in (TAKING, RAISING) for side in ("before", "after")),
-    *(f"cluster.release.{side}{patch}" for patch in ("@1", "@2") for side in ("before", "after")),
+PLACES = (
+    "cluster.apply.before@1",
+    "cluster.apply.after@1",
+    "cluster.apply.after@2",
+    "cluster.release.after@1",
+    "cluster.release.before@2",
+    "cluster.release.after@2",
 )
-"""A release is two writes: the values, and then that nothing is ours any longer."""
-COMMITTING = (
-    "store.commit.after/claimed@1",
-    "store.commit.before/applied+floor-held@2",
-    "store.commit.before/applied+floor-released@1",
-)
-CELLS = tuple(Cell(FLOOR, places) for places in (*((one,) for one in (*WRITING, *COMMITTING)), HOLDING[-1]))
+"""Taking over, raising, and the two writes of a release: the values, and then that nothing is ours any longer."""
+CELLS = tuple(Cell(FLOOR, places) for places in (*((place,) for place in PLACES), HOLDING[-1]))
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(900)]
 
