@@ -14,7 +14,8 @@ from controller.core.events import Noted
 from controller.core.export import runbook_test
 from controller.core.history import History
 from controller.core.message import plan_text
-from controller.core.timeline import Story, render_markdown, render_text, story
+from controller.core.timeline import Story, story
+from controller.core.timeline_text import render_markdown, render_text
 from controller.core.words import clean, count, fenced, lasting, markdown, moment
 from controller.errors import StoreUnavailable
 from controller.journal import stream_of

@@ -7,11 +7,9 @@ counted once however often it was decided, and that what nobody judged is not ca
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
-from enum import StrEnum
-from typing import TypeAlias
+from datetime import datetime
 
 from controller.core.events import (
     Answered,
@@ -21,10 +19,6 @@ from controller.core.events import (
     Decided,
     Event,
     Expired,
-    FloorEnded,
-    FloorHeld,
-    FloorProposed,
-    FloorReleased,
     HandedOver,
     Intended,
     Judged,
@@ -40,91 +34,12 @@ from controller.core.headline import ALONE as NOBODY_ASKED
 from controller.core.headline import actor, headline
 from controller.core.incident import Incident, fold
 from controller.core.phrases import act, noun
-from controller.core.routes import Reason, Route
-from controller.core.words import clean, count
+from controller.core.report_floors import floor_told
+from controller.core.report_parts import Deed, Fate, Line, Mark, Question, Told, Way, in_order
+from controller.core.routes import Route
+from controller.core.words import clean
 from detectors.series import Workload
 from remediations.plan import Outcome, Plan
-
-
-class Way(StrEnum):
-    """How a deed came about."""
-
-    ALONE = "alone"
-    APPROVED = "approved"
-    WOULD_ACT = "would have acted"
-    WOULD_ASK = "would have asked"
-
-    @property
-    def done(self) -> bool:
-        """Whether anything was changed."""
-        return self in (Way.ALONE, Way.APPROVED)
-
-
-class Loop(StrEnum):
-    """Which loop a deed is of. Only what the incidents loop does is judged afterwards."""
-
-    INCIDENTS = "incidents"
-    SCALING = "scaling"
-
-
-class Fate(StrEnum):
-    """What became of a question."""
-
-    APPROVED = "approved"
-    REJECTED = "rejected"
-    EXPIRED = "expired"
-    VOID = "void"
-    OPEN = "open"
-
-
-class Mark(StrEnum):
-    """How a line ended, most urgent first."""
-
-    PERSON = "person"
-    BAD = "bad"
-    ASKS = "asks"
-    VERIFYING = "verifying"
-    ACTED = "acted"
-    WOULD = "would"
-    OVER = "over"
-
-
-@dataclass(frozen=True, slots=True)
-class Deed:
-    """One action, done or not. `outcome` None: not judged (yet), or never done. `text` says what, in a clause."""
-
-    at: datetime
-    workload: Workload
-    way: Way
-    noun: str
-    text: str
-    by: str = ""
-    outcome: Outcome | None = None
-    undone: bool = False
-    incident: str = ""
-    loop: Loop = Loop.INCIDENTS
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One question to people, and who answered."""
-
-    at: datetime
-    incident: str
-    fate: Fate
-    by: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """What became of one thing, in one sentence."""
-
-    at: datetime
-    workload: Workload
-    mark: Mark
-    text: str
-    incident: str = ""
-    left: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +114,7 @@ def report(
         begin=begin,
         end=end,
         since=first if first is not None and first > begin else None,
-        deeds=_in_order(deed for _, deeds, _ in found for deed in deeds),
+        deeds=in_order(deed for _, deeds, _ in found for deed in deeds),
         questions=tuple(question for _, _, questions in found for question in questions),
         lines=tuple(sorted(lines, key=lambda line: (line.at, line.workload, line.incident))),
         rollouts=tuple(sorted((one for one in rollouts if one.at >= begin), key=lambda one: (one.at, one.workload))),
@@ -211,14 +126,8 @@ def _told(name: str, events: Sequence[Event], begin: datetime) -> Told | None:
     """What one stream tells of the stretch, None when nothing."""
     if name.startswith("incident:"):
         return _incident(events, begin)
-    return _floor(events, begin) if name.startswith("floor:") else None
+    return floor_told(events, begin) if name.startswith("floor:") else None
 
-
-def _in_order(deeds: Iterable[Deed]) -> tuple[Deed, ...]:
-    return tuple(sorted(deeds, key=lambda deed: (deed.at, deed.incident, deed.text)))
-
-
-Told: TypeAlias = tuple[Line, tuple[Deed, ...], tuple[Question, ...]]
 
 COUNTS = (Opened, Decided, Asked, Answered, Expired, Applied, Verified, Undone, HandedOver)
 """What makes an incident worth a line in the stretch it happened in: its end alone is no news."""
@@ -246,7 +155,7 @@ def deeds_of(events: Sequence[Event]) -> tuple[Deed, ...]:
         return ()
     plans = {event.plan.digest: event.plan for event in events if isinstance(event, Proposed)}
     done = tuple(_done(opened, plan, events) for plan in plans.values())
-    return _in_order((*(deed for deed in done if deed is not None), *_would(opened, plans, events)))
+    return in_order((*(deed for deed in done if deed is not None), *_would(opened, plans, events)))
 
 
 def _done(opened: Opened, plan: Plan, events: Sequence[Event]) -> Deed | None:
@@ -335,101 +244,6 @@ def _mark(incident: Incident, deeds: Sequence[Deed], questions: Sequence[Questio
     if done:
         return Mark.ACTED
     return Mark.WOULD if deeds else Mark.OVER
-
-
-# Floors
-
-
-def _floor(events: Sequence[Event], begin: datetime) -> Told | None:
-    """One workload's floor: one line for the whole stretch."""
-    deeds = tuple(deed for deed in floors_of(events) if deed.at >= begin)
-    news = [event for event in events if isinstance(event, FloorEnded | FloorReleased) and event.at >= begin]
-    held_back = [event for event in events if _held_back(event) and event.at >= begin]
-    told = [*_raised(deeds, events), *(_over(event) for event in news)]
-    if held_back:
-        why = next((clean(reason.message) for event in held_back for reason in _reasons(event)), "")
-        told.append(f"held back {len(held_back)} × by the gate: {why}")
-    if not told:
-        return None
-    first = deeds[0] if deeds else (news or held_back)[0]
-    workload = next(event.workload for event in events if isinstance(event, FLOORS))
-    ended = any(isinstance(event, FloorEnded) for event in news)
-    done = any(deed.way.done for deed in deeds)
-    mark = Mark.BAD if ended else Mark.ACTED if done else Mark.WOULD if deeds else Mark.OVER
-    return Line(first.at, workload, mark, f"{'; '.join(told)}."), deeds, ()
-
-
-FLOORS = (FloorProposed, FloorHeld, FloorEnded, FloorReleased)
-
-
-def floors_of(events: Sequence[Event]) -> tuple[Deed, ...]:
-    """A floor raised, or one that would have been held: one deed for each day (UTC), the highest of it."""
-    best: Best = {}
-    stands: int | None = None
-    for event in events:
-        match event:
-            case FloorHeld():
-                raised = not event.found and event.replicas > (stands if stands is not None else event.was)
-                stands = event.replicas
-                if raised:
-                    _keep(best, event, done=True)
-            case FloorProposed() if event.plan is None and event.replicas > event.was:
-                _keep(best, event, done=False)
-            case FloorEnded() | FloorReleased():
-                stands = None
-            case _:
-                pass
-    return tuple(_floor_deed(at, most, done) for (_, done), (at, _, most) in best.items())
-
-
-Best: TypeAlias = dict[tuple[date, bool], tuple[datetime, int, FloorHeld | FloorProposed]]
-
-
-def _keep(best: Best, event: FloorHeld | FloorProposed, *, done: bool) -> None:
-    """Remember the highest of a day, at the moment it began."""
-    key = (event.at.astimezone(UTC).date(), done)
-    at, most, _ = best.get(key, (event.at, -1, event))
-    if event.replicas > most:
-        best[key] = at, event.replicas, event
-
-
-def _floor_deed(at: datetime, event: FloorHeld | FloorProposed, done: bool) -> Deed:
-    own = f"(its own minimum is {event.was})"
-    text = f"floor raised to {event.replicas} {own}" if done else f"hold a floor of {event.replicas} {own}"
-    way = Way.ALONE if done else Way.WOULD_ACT
-    return Deed(at, event.workload, way, "floor", text, loop=Loop.SCALING)
-
-
-def _raised(deeds: Sequence[Deed], events: Sequence[Event]) -> Iterator[str]:
-    """`floor raised on 3 days, up to 9 (its own minimum is 3)`."""
-    stood = [event for event in events if isinstance(event, FloorHeld)]
-    would = [event for event in events if isinstance(event, FloorProposed) and event.plan is None]
-    for done, of, begin in ((True, stood, "floor raised"), (False, would, "would have held a floor")):
-        days = {deed.at.astimezone(UTC).date() for deed in deeds if deed.way.done is done}
-        told = [event for event in of if event.at.astimezone(UTC).date() in days]
-        if told:
-            top = max(told, key=_replicas)
-            yield f"{begin} on {count(len(days), 'day')}, up to {top.replicas} (its own minimum is {top.was})"
-
-
-def _replicas(event: FloorHeld | FloorProposed) -> int:
-    return event.replicas
-
-
-def _over(event: FloorEnded | FloorReleased) -> str:
-    if isinstance(event, FloorEnded):
-        return f"taken back by {clean(event.by, 80)}, and left alone since"
-    return f"given back: {clean(event.reason)}"
-
-
-def _held_back(event: Event) -> bool:
-    return isinstance(event, Decided) and event.would is None and event.route in (Route.WAIT, Route.REFUSE)
-
-
-def _reasons(event: Event) -> Sequence[Reason]:
-    if not isinstance(event, Decided):
-        return ()
-    return [reason for reason in event.reasons if reason.route is event.route]
 
 
 # Rollouts

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from controller.core.report import Deed, Fate, Line, Loop, Mark, Report, Way
+from controller.core.report import Report
+from controller.core.report_parts import Deed, Fate, Line, Loop, Mark, Way
 from controller.core.words import clean, count, markdown, moment
 from controller.ports import Message
 from detectors.series import Workload

@@ -19,7 +19,8 @@ from controller.core.budget import Spent, charges
 from controller.core.events import Noted, Verdict, Via
 from controller.core.incident import Incident, fold
 from controller.core.message import Background
-from controller.core.report import Deed, Report
+from controller.core.report import Report
+from controller.core.report_parts import Deed
 from controller.errors import TrimtabError
 from controller.journal import stream_of
 from controller.ports import Person, Stored

@@ -16,7 +16,9 @@ from controller.core.headline import decided
 from controller.core.history import History
 from controller.core.incident import fold
 from controller.core.policy import Policy, ScalingMode
-from controller.core.report import Deed, Way, deeds_of, floors_of
+from controller.core.report import deeds_of
+from controller.core.report_floors import floors_of
+from controller.core.report_parts import Deed, Way
 from controller.core.rollout import column, sentence
 from controller.core.sizing import Wanted
 from controller.core.words import clean, percent

@@ -16,7 +16,8 @@ from controller.core.alerts import Alert
 from controller.core.events import Verdict
 from controller.core.incident import Incident
 from controller.core.message import Background
-from controller.core.report import Deed, Report
+from controller.core.report import Report
+from controller.core.report_parts import Deed
 from controller.core.words import amount
 from controller.ports import Person, Stored
 from controller.runtime.answers import Reply

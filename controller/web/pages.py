@@ -13,7 +13,8 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from controller.core.events import Verdict
 from controller.core.message import plan_text
-from controller.core.timeline import Story, render_markdown
+from controller.core.timeline import Story
+from controller.core.timeline_text import render_markdown
 from controller.ports import Person, Stored
 from controller.runtime.answers import Reply
 from controller.web.backend import Right

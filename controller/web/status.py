@@ -14,7 +14,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 
-from controller.core.report import Deed, Report, Way
+from controller.core.report import Report
+from controller.core.report_parts import Deed, Way
 from controller.core.report_text import as_json
 from controller.ports import Person
 from controller.web.backend import Clause, Head, Quantity, Service

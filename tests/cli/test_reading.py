@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from controller.cli.exits import Exit
-from controller.core.timeline import render_markdown, render_text, story
+from controller.core.timeline import story
+from controller.core.timeline_text import render_markdown, render_text
 from runbooks.check import run_tests
 from runbooks.template import template
 from tests.cli.conftest import stored

@@ -16,7 +16,8 @@ from controller.core.events import (
     Judged,
     RolloutBegan,
 )
-from controller.core.report import Fate, Mark, Report, Way, report
+from controller.core.report import Report, report
+from controller.core.report_parts import Fate, Mark, Way
 from controller.core.report_text import as_json, facts, groups, headline, message, render_markdown, render_text
 from controller.core.routes import Lifts, Reason, Route, blocker
 from detectors.series import Workload

@@ -9,7 +9,8 @@ import typer
 from markdown_it import MarkdownIt
 
 from controller.core.events import Event, Noted, NothingFits, Superseded, decode
-from controller.core.timeline import Tone, render_markdown, render_text, row_of, story
+from controller.core.timeline import Tone, row_of, story
+from controller.core.timeline_text import render_markdown, render_text
 from tests.core import samples
 from tests.core.samples import Tale, at
 

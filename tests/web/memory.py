@@ -16,7 +16,8 @@ from controller.core.events import Answered, UndoAsked, Verdict, Via
 from controller.core.incident import Incident, fold
 from controller.core.message import Background
 from controller.core.policy import Policy
-from controller.core.report import Deed, Report, deeds_of, report
+from controller.core.report import Report, deeds_of, report
+from controller.core.report_parts import Deed
 from controller.errors import ApiUnavailable
 from controller.ports import Person, Stored
 from controller.runtime.answers import Reply, thanks
