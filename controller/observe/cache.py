@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, assert_never
+from typing import Any, TypeAlias, assert_never
 
 import structlog
 
@@ -25,6 +25,8 @@ from remediations.owners import controller_of
 log = structlog.get_logger(__name__)
 
 Object = Mapping[str, Any]
+Target: TypeAlias = tuple[str, str]
+"""Kind and name of what an autoscaler scales."""
 
 RELIST_WITHIN = 15.0
 """Seconds that a suspect watch may take to list anew before what it showed counts as old."""
@@ -119,6 +121,15 @@ def lean(kind: ResourceKind, item: Object) -> Object:
     return {**item, "metadata": metadata}
 
 
+def by_target(autoscalers: Iterable[Object]) -> Mapping[Target, Sequence[Object]]:
+    """HorizontalPodAutoscalers of one namespace by what they say they scale, each target's by name."""
+    found: dict[Target, list[Object]] = {}
+    for item in sorted(autoscalers, key=_place):
+        target = item["spec"]["scaleTargetRef"]
+        found.setdefault((str(target.get("kind")), str(target.get("name"))), []).append(item)
+    return found
+
+
 def _place(item: Object) -> tuple[str, str]:
     metadata = item["metadata"]
     return metadata.get("namespace", ""), metadata["name"]
@@ -132,6 +143,7 @@ class Cache:
     ) -> None:
         self._changed, self._monotonic = changed, monotonic
         self.shelves: dict[ResourceKind, Shelf] = {}
+        self._scalers: dict[str, tuple[int, Mapping[Target, Sequence[Object]]]] = {}
 
     def shelf(self, kind: ResourceKind) -> Shelf:
         """The objects of one kind."""
@@ -229,8 +241,12 @@ class Cache:
 
     def autoscalers(self, workload: Workload) -> tuple[Object, ...]:
         """The HorizontalPodAutoscalers that scale the workload, by name; more than one is a mistake of theirs."""
-        _, near = self.shelf(AUTOSCALERS).within(workload.namespace)
-        return tuple(sorted((item for item in near if scaled_by(item, workload)), key=_place))
+        revision, items = self.shelf(AUTOSCALERS).within(workload.namespace)
+        known = self._scalers.get(workload.namespace)
+        if known is None or known[0] != revision:
+            known = (revision, by_target(items))
+            self._scalers[workload.namespace] = known
+        return tuple(item for item in known[1].get((workload.kind, workload.name), ()) if scaled_by(item, workload))
 
     def owner_of(self, kind: ResourceKind, item: Object) -> Workload | None:
         """The workload that an object belongs to, through its ReplicaSet if need be."""

@@ -47,7 +47,6 @@ from detectors.forecast.leadtime import LeadTime, lead_time
 from detectors.forecast.shipped import Shipped
 from detectors.results import Abstention, Forecast
 from detectors.series import DataHealth, Problem, Series, Workload
-from remediations.floor import scaled_by
 
 log = structlog.get_logger(__name__)
 
@@ -167,9 +166,8 @@ class Demand:
         self._kept = {workload: self._kept.get(workload, Kept()) for workload in newest}
         leads = {w: lead_time(self._starts.of(w), self._settings.lead_quantile) for w in newest}
         await self._forecast({w: line for w, (_, line) in lines.items()}, newest, leads, now)
-        scalers = self._autoscalers()
         self._demanded = {
-            workload: self._sized(workload, newest[workload], lines[workload], leads[workload], scalers, now)
+            workload: self._sized(workload, newest[workload], lines[workload], leads[workload], now)
             for workload in newest
         }
         self._show()
@@ -239,27 +237,17 @@ class Demand:
 
     # Sizing
 
-    def _autoscalers(self) -> Mapping[tuple[str, str, str], list[Object]]:
-        found: dict[tuple[str, str, str], list[Object]] = {}
-        for item in self._cache.shelf(AUTOSCALERS).objects.values():
-            reference = item["spec"]["scaleTargetRef"]
-            place = str(item["metadata"]["namespace"]), str(reference["kind"]), str(reference["name"])
-            found.setdefault(place, []).append(item)
-        return found
-
     def _sized(
         self,
         workload: Workload,
         newest: Newest,
         line: tuple[Source, Series | None],
         lead: LeadTime,
-        scalers: Mapping[tuple[str, str, str], list[Object]],
         now: datetime,
     ) -> Demanded:
         kept, unit = self._kept[workload], unit_of(line[0])
-        near = scalers.get((workload.namespace, workload.kind, workload.name), ())
         listed = self._cache.shelf(AUTOSCALERS).synced
-        hpa = unfit(item for item in near if scaled_by(item, workload)) if listed else UNLISTED
+        hpa = unfit(self._cache.autoscalers(workload)) if listed else UNLISTED
         if isinstance(hpa, CannotSize):
             floor: Wanted | CannotSize = hpa
         else:

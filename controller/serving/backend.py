@@ -28,7 +28,7 @@ from controller.program import Program
 from controller.runtime.answers import Reply
 from controller.runtime.pausing import pause, resume
 from controller.serving.measures import Measures
-from controller.serving.services import minimums, service_of, would_have
+from controller.serving.services import service_of, would_have
 from controller.web.backend import Check, Detail, Head, Paused, Right, Service
 from detectors.results import Forecast
 from detectors.series import Workload
@@ -78,8 +78,7 @@ class ProgramBackend:
     async def services(self) -> tuple[Service, ...]:
         """Every watched workload."""
         workloads = sorted(self.program.cache.workloads(), key=lambda workload: workload.key)
-        least = minimums(self.program)
-        return tuple(service_of(self.program, workload, least) for workload in workloads)
+        return tuple(service_of(self.program, workload) for workload in workloads)
 
     async def service(self, workload: Workload) -> Detail | None:
         """One of them."""
@@ -89,7 +88,7 @@ class ProgramBackend:
         would = would_have(program.history, program.parts.clock.now())
         known = program.demand.of(workload) if program.demand is not None else None
         return Detail(
-            service=service_of(program, workload, minimums(program)),
+            service=service_of(program, workload),
             measured=program.demand.series(workload) if program.demand is not None else None,
             expected=known.forecast if known is not None and isinstance(known.forecast, Forecast) else None,
             would=would.get(workload, ()),

@@ -22,7 +22,6 @@ from controller.core.report_parts import Deed, Way
 from controller.core.rollout import column, sentence
 from controller.core.sizing import Wanted
 from controller.core.words import clean, percent
-from controller.kinds import AUTOSCALERS
 from controller.observe.consent import Consent
 from controller.observe.demand import Demanded
 from controller.program import Program
@@ -43,17 +42,8 @@ NOT_YET = "not measured yet"
 STANDS_BY = "this replica stands by: the one that leads measures"
 
 
-def minimums(program: Program) -> Mapping[tuple[str, str, str], int]:
-    """What the autoscalers ask for at least, by namespace, kind and name of what they scale."""
-    found = {}
-    for item in program.cache.shelf(AUTOSCALERS).objects.values():
-        scaled = item["spec"]["scaleTargetRef"]
-        found[str(item["metadata"]["namespace"]), str(scaled["kind"]), str(scaled["name"])] = least_of(item)
-    return found
-
-
-def service_of(program: Program, workload: Workload, least: Mapping[tuple[str, str, str], int]) -> Service:
-    """One watched workload as it stands; `least` is what `minimums` answers."""
+def service_of(program: Program, workload: Workload) -> Service:
+    """One watched workload as it stands."""
     seen = program.sight.look(workload, program.parts.clock.now())
     consent = program.consents.of(workload, seen.labels)
     policy = consent.policy
@@ -63,7 +53,7 @@ def service_of(program: Program, workload: Workload, least: Mapping[tuple[str, s
     known_load = program.demand.of(workload) if program.demand is not None else None
     leads = program.leadership.epoch is not None
     why = no_source(program, workload, consent) or (NOT_YET if leads else STANDS_BY)
-    minimum = least.get((workload.namespace, workload.kind, workload.name))
+    minimum = next((least_of(item) for item in program.cache.autoscalers(workload)), None)
     return Service(
         workload=workload,
         mode=policy.mode.value,

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from controller.kinds import DEPLOYMENTS, PODS, REPLICA_SETS
+from controller.kinds import AUTOSCALERS, DEPLOYMENTS, PODS, REPLICA_SETS
 from controller.observe.cache import Cache, Shelf
-from controller.ports import Changed, Listed
+from controller.ports import Changed, Deleted, Listed
+from detectors.series import Workload
 from remediations.cluster import World
-from remediations.memory import MemoryCluster, deployment
+from remediations.memory import MemoryCluster, autoscaler, deployment
 from tests.loops.stage import BEGIN
 
 
@@ -61,3 +62,17 @@ def test_every_change_of_a_namespace_has_another_number() -> None:
     assert len(set(numbers)) == len(numbers)
     assert shelf.within("blog")[0] == 0
     assert list(shelf.within("shop")[1]) == [item]
+
+
+def test_an_autoscaler_is_found_by_what_it_scales_now() -> None:
+    """By name where there are several; no longer once it is gone or scales something else; never across namespaces."""
+    cache, checkout = Cache(lambda kind, item: None), Workload("shop", "Deployment", "checkout")
+    second, first = autoscaler("shop", "two", target="checkout"), autoscaler("shop", "one", target="checkout")
+    cache.take(AUTOSCALERS, None, Listed((second, first, autoscaler("bank", "checkout"), autoscaler("shop", "cart"))))
+    assert [item["metadata"]["name"] for item in cache.autoscalers(checkout)] == ["one", "two"]
+
+    cache.take(AUTOSCALERS, None, Deleted(first))
+    cache.take(AUTOSCALERS, None, Changed(autoscaler("shop", "two", target="cart")))
+
+    assert cache.autoscalers(checkout) == ()
+    assert len(cache.autoscalers(Workload("shop", "Deployment", "cart"))) == 2
