@@ -9,7 +9,7 @@ consent. Undo is `Cluster.release`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 from typing import Any
@@ -76,8 +76,13 @@ def most_of(obj: Object) -> int:
 
 
 def cap_of(obj: Object, share: float = SHARE) -> int:
-    """The highest floor: `share` of the maximum, rounded down, at least one."""
-    return max(1, int(Fraction(str(share)) * most_of(obj)))
+    """The highest floor on this autoscaler."""
+    return highest(most_of(obj), share)
+
+
+def highest(maximum: int, share: float = SHARE) -> int:
+    """The highest floor under this maximum: `share` of it, rounded down, at least one."""
+    return max(1, int(Fraction(str(share)) * maximum))
 
 
 def traces(obj: Object) -> bool:
@@ -206,11 +211,6 @@ class Floor:
         status: Mapping[str, Any] = world.object.get("status") or {}
         asked = int(status.get("desiredReplicas") or 0)
         return Outcome.EFFECTIVE if asked >= least_of(world.object) else Outcome.INCONCLUSIVE
-
-
-def forced(step: Step) -> Step:
-    """The same step, taking the fields from whoever owns them."""
-    return replace(step, holding=Holding(MANAGER, force=True))
 
 
 def _refused(workload: Workload, world: World, parameters: FloorParameters) -> Refusal | None:

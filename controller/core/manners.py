@@ -98,7 +98,7 @@ class Asked:
 
 def course(floor: Floor, policy: Policy, autoscalers: Sequence[Object], asked: Asked) -> Course:
     """What the world asks for now. `autoscalers` are those that scale the workload."""
-    if unread(policy):
+    if not policy.known:
         return Rest(
             "PolicyUnknown", "policies could not be read: nothing is held anew, nothing released", _holds(floor)
         )
@@ -113,11 +113,6 @@ def course(floor: Floor, policy: Policy, autoscalers: Sequence[Object], asked: A
         hint = "; raise minReplicaCount there" if owner.kind == "ScaledObject" else ""
         return Rest("AutoscalerControlled", told + hint)
     return _held(floor, obj, asked) if floor.held is not None else _free(floor, policy, obj, asked)
-
-
-def unread(policy: Policy) -> bool:
-    """Whether nobody can say what is allowed: policies not seen yet, or one that may be meant is not readable."""
-    return policy.name == "unknown" or policy.name.endswith("@invalid")
 
 
 def _holds(floor: Floor) -> bool:

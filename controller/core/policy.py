@@ -59,7 +59,7 @@ class Policy:
 
     `approvers` are the usernames that may answer, groups expanded and already narrowed. `mode` is that of the incidents
     loop; `false_rollback` the share of good versions that may be rolled back by mistake, None: nothing is rolled back
-    by the test.
+    by the test. `known` False: what is allowed could not be read, so that nothing is begun and nothing given back.
     """
 
     name: str = "none"
@@ -74,6 +74,7 @@ class Policy:
     min_verified: int = 20
     floor_share: float = 0.51
     budgets: Budgets = field(default=Budgets())
+    known: bool = True
 
 
 OBSERVE_ONLY = Policy()

@@ -12,11 +12,10 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from fractions import Fraction
 from typing import Any, TypeAlias
 
 from detectors.results import Abstention, Forecast
-from remediations.floor import SHARE, least_of, mark_of, most_of
+from remediations.floor import SHARE, highest, least_of, mark_of, most_of
 from remediations.owners import controller_of
 from remediations.quantity import BadQuantity, parse
 
@@ -74,7 +73,7 @@ class Bounds:
 
     def cap(self, share: float) -> int:
         """The largest floor: a share of the maximum, but never less than what people asked for."""
-        return max(self.minimum, int(Fraction(str(share)) * self.maximum), 1)
+        return max(self.minimum, highest(self.maximum, share))
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ class Consents:
         return self._default(workload.namespace) if winner is None else self._consent(winner, workload.namespace)
 
     def _nothing(self, namespace: str, name: str) -> Consent:
-        return Consent(replace(self._base(namespace), name=name))
+        return Consent(replace(self._base(namespace), name=name, known=False))
 
     def standing(self, item: Mapping[str, Any], workloads: Iterable[tuple[Workload, Mapping[str, str]]]) -> Standing:
         """What is to be said in a ServicePolicy's status."""

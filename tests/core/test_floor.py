@@ -134,8 +134,7 @@ TABLE: dict[str, tuple[Floor, Policy, list[Object], Asked, Course | type]] = {
     "ended, clean": (ended(), POLICY, [plain(3)], SIX, Rest),
     "ended, policy edited": (ended(), replace(POLICY, name="shop/checkout@4"), [plain(3)], SIX, Move(6, 3, takes=True)),
     "ended, mode off": (ended(), OFF, [plain(3)], SIX, Forget("NotAsked", "mode Off")),
-    "held, policies unknown": (held(6), replace(OBSERVE, name="unknown"), [under(6)], SIX, Rest),
-    "held, policy unreadable": (held(6), replace(OBSERVE, name="shop/checkout@invalid"), [under(6)], SIX, Rest),
+    "held, policies unknown": (held(6), replace(OBSERVE, known=False), [under(6)], SIX, Rest),
 }  # fmt: skip
 
 

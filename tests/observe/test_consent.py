@@ -81,7 +81,8 @@ def test_s2_while_policies_are_not_known_nothing_is_allowed() -> None:
     """The defaults would say Auto; a policy that says Observe may be among those not listed yet."""
     assert mode() is Mode.AUTO
     assert mode(known=False) is Mode.OBSERVE
-    assert consents(known=False).of(CHECKOUT, LABELS).policy.approvers == frozenset()
+    unknown = consents(known=False).of(CHECKOUT, LABELS).policy
+    assert (unknown.known, unknown.approvers) == (False, frozenset())
 
 
 def test_s2_a_policy_that_cannot_be_read_grants_nothing_to_what_it_may_speak_for() -> None:
@@ -91,6 +92,7 @@ def test_s2_a_policy_that_cannot_be_read_grants_nothing_to_what_it_may_speak_for
     assert mode(broken) is Mode.OBSERVE
     assert mode(broken, policy("old", "Auto", "2025-01-01T00:00:00Z")) is Mode.OBSERVE
     assert mode(elsewhere) is Mode.AUTO
+    assert [consents(one).of(CHECKOUT, LABELS).policy.known for one in (broken, elsewhere)] == [False, True]
 
 
 def test_s19_a_policy_narrows_the_approvers_and_never_widens_them() -> None:
