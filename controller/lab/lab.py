@@ -8,7 +8,7 @@ tick is 15 s and objects are shown at the end only: for weeks that nobody looks 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -69,11 +69,6 @@ class Lab:
     def now(self) -> datetime:
         """Virtual UTC time."""
         return self._now
-
-    @property
-    def next_tick(self) -> datetime:
-        """When the physics moves next."""
-        return self.begin + timedelta(seconds=self._state.t + TICK)
 
     @property
     def running(self) -> tuple[Fault, ...]:

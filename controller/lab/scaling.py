@@ -13,6 +13,8 @@ import numpy as np
 from controller.lab import deployments
 from controller.lab.autoscaler import (
     CPU_INITIALIZATION,
+    DEFAULT_BEHAVIOR,
+    DOWNSCALE_WINDOW,
     INITIAL_READINESS_DELAY,
     AverageValue,
     Behavior,
@@ -177,13 +179,15 @@ def _behavior(said: dict[str, Any]) -> Behavior:
     up, down = said.get("scaleUp") or {}, said.get("scaleDown") or {}
     return Behavior(
         up=Rules(
-            _policies(up) or (Policy("Pods", 4, 15.0), Policy("Percent", 100, 15.0)),
+            _policies(up) or DEFAULT_BEHAVIOR.up.policies,
             float(up.get("stabilizationWindowSeconds") or 0),
             up.get("selectPolicy") or "Max",
         ),
         down=Rules(
-            _policies(down) or (Policy("Percent", 100, 15.0),),
-            float(300 if down.get("stabilizationWindowSeconds") is None else down["stabilizationWindowSeconds"]),
+            _policies(down) or DEFAULT_BEHAVIOR.down.policies,
+            DOWNSCALE_WINDOW
+            if down.get("stabilizationWindowSeconds") is None
+            else float(down["stabilizationWindowSeconds"]),
             down.get("selectPolicy") or "Max",
         ),
     )
