@@ -270,6 +270,7 @@ class Program:
                 return
             log.warning("leadership lost", identity=self.identity)
             self.leadership.drop()
+            self.leads.clear()
             self.hearing.forget()
             self._stopping = self.background.later(self.reconciler.stop(0.0), "stopping")
 
