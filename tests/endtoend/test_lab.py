@@ -36,8 +36,15 @@ LOOKED_AGAIN = frozenset({"observed", "checked"})
 
 def told(events: Iterable[Json]) -> list[Told]:
     """A stream without times: what each event says, once where it says the same again."""
-    said = ((str(event["kind"]), _says(event)) for event in events if event["kind"] not in LOOKED_AGAIN)
+    said = ((str(event["kind"]), _says(event)) for event in events if not _of_time(event))
     return [one for one, _ in groupby(said)]
+
+
+def _of_time(event: Json) -> bool:
+    """Looked at again; or it waits for scrapes, which a busy machine misses and the lab never does."""
+    return event["kind"] in LOOKED_AGAIN or any(
+        reason["code"] == "data-unhealthy" for reason in event.get("reasons", ()) if event["kind"] == "decided"
+    )
 
 
 def _says(event: Json) -> tuple[object, ...]:
