@@ -1,7 +1,7 @@
 """How long pods took to start: from a pod's creation to its Ready condition, as the watches saw it.
 
 A pod is read once, when it is first seen ready: a later flap moves its Ready condition and would look like a slow
-start. A pod that had restarted by then is left out.
+start. A pod that had restarted by then is left out. What was learnt goes with its workload.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ class Starts:
             if workload is not None and 0.0 < took <= LONGEST:
                 self.seconds.setdefault(workload, deque(maxlen=MOST)).append(took)
         self.seen &= there
+        for gone in self.seconds.keys() - set(cache.workloads()):
+            del self.seconds[gone]
 
     def of(self, workload: Workload) -> tuple[float, ...]:
         """The newest starts, oldest first."""

@@ -82,6 +82,19 @@ def test_what_was_learnt_stays_when_the_pod_goes() -> None:
     assert not starts.seen
 
 
+def test_what_was_learnt_goes_with_the_workload() -> None:
+    cache, workload, mine = stage(30)
+    starts = Starts()
+    starts.look(cache)
+    world = cache.world(workload, BORN)
+    assert world is not None
+    cache.take(PODS, None, Deleted(mine))
+    cache.take(DEPLOYMENTS, None, Deleted(world.object))
+    starts.look(cache)
+
+    assert not starts.seconds
+
+
 def test_hours_of_waiting_are_no_start() -> None:
     cache, workload, _ = stage(7200)
     starts = Starts()
