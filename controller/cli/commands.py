@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
@@ -99,13 +100,20 @@ def status(
 @app.command()
 def report(
     days: Annotated[int, typer.Option("--days", min=1, max=366, help="How many days back.")] = 7,
+    until: Annotated[
+        datetime | None,
+        typer.Option(
+            "--until", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="Count back from then (UTC), not from now."
+        ),
+    ] = None,
     output: Output = Format.TEXT,
 ) -> None:
     """Tell the last days: what was done, would have been done, was asked, and what came of it."""
     from controller.app import open_clock
     from controller.cli import status as glance
 
-    finish(lambda screen, settings: glance.report(screen, settings, days, open_clock().now()), output)
+    end = open_clock().now() if until is None else until.replace(tzinfo=UTC)
+    finish(lambda screen, settings: glance.report(screen, settings, days, end), output)
 
 
 @incidents_app.callback()

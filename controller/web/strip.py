@@ -92,7 +92,7 @@ def _memory(noticed: Evidence, now: Evidence) -> Iterator[Gauge]:
         return
     was, is_ = number(noticed, "memory.limit"), number(now, "memory.limit")
     if was is not None or is_ is not None:
-        yield Gauge("memory limit", _mebibytes(was), _mebibytes(is_), "–")
+        yield Gauge("memory limit", _mebibytes(was), _mebibytes(is_), "")
 
 
 def _bar(low: float, high: float, noticed: float | None, now: float | None, most: float | None = None) -> Bar:

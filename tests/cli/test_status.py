@@ -203,6 +203,15 @@ def test_the_report_is_read_from_the_log(told: Trimtab) -> None:
     assert "### shop/checkout" in told("report", "--days", "366", "-o", "markdown").out
 
 
+def test_a_report_can_end_where_it_is_wished(told: Trimtab) -> None:
+    """A log of long ago has something to tell, whatever the day."""
+    that_week, before = told("report", "--until", "2026-11-21"), told("report", "--until", "2026-11-20T00:00")
+
+    assert "to Sat 21 Nov 00:00 UTC" in that_week.out
+    assert that_week.out.startswith("Last week I acted once, and would have asked once whether to act.")
+    assert before.out.startswith("Last week I saw nothing break.")
+
+
 def test_the_report_fits_on_sixty_columns(told: Trimtab) -> None:
     out = told("report", "--days", "366", COLUMNS="60").out
 
