@@ -6,8 +6,9 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.adapters.memory.clock import VirtualClock, turns
+from controller.adapters.memory.clock import VirtualClock
 from controller.runtime.queue import KeyedQueue
+from controller.virtual import turns
 
 MINUTE = timedelta(minutes=1)
 

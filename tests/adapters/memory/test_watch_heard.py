@@ -4,9 +4,9 @@ import asyncio
 from contextlib import aclosing
 from typing import Any, cast
 
-from controller.adapters.memory.clock import turns
 from controller.adapters.memory.watch import MemoryWatch
 from controller.lab.apiserver import MemoryObjects
+from controller.virtual import turns
 from tests.contracts.watch_contract import CONFIG_MAPS
 
 
