@@ -78,6 +78,11 @@ class Report:
         return sum(line.left for line in self.lines)
 
     @property
+    def namespaces(self) -> frozenset[str]:
+        """Where everything in it happened."""
+        return frozenset(one.workload.namespace for one in (*self.lines, *self.deeds, *self.rollouts))
+
+    @property
     def quiet(self) -> bool:
         """Nothing happened that anybody needs to read."""
         return not self.lines

@@ -146,8 +146,7 @@ async def report(request: Request, door: AtDoor, days: Annotated[int, Query(ge=1
 async def readable_report(door: Door, person: Person, lasting: timedelta) -> Report:
     """The report on what this person may read."""
     made = await door.backend.report(lasting)
-    namespaces = {line.workload.namespace for line in made.lines} | {deed.workload.namespace for deed in made.deeds}
-    may = {namespace for namespace in namespaces if await door.readable(person, namespace)}
+    may = {namespace for namespace in made.namespaces if await door.readable(person, namespace)}
     kept = made.only(may)
     watched = len(await allowed(door, person, await door.backend.services()))
     return replace(kept, watched=watched)

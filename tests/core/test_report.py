@@ -311,3 +311,4 @@ def test_new_versions_are_counted_by_their_last_verdict() -> None:
 
     assert named(found)["Rollouts"] == "3 new versions: 1 not worse, 1 worse, 1 never compared"
     assert found.only(()).rollouts == ()
+    assert found.only(found.namespaces).rollouts == found.rollouts
