@@ -80,7 +80,8 @@ class Report:
     @property
     def namespaces(self) -> frozenset[str]:
         """Where everything in it happened."""
-        return frozenset(one.workload.namespace for one in (*self.lines, *self.deeds, *self.rollouts))
+        told: Iterable[Line | Deed | Compared] = (*self.lines, *self.deeds, *self.rollouts)
+        return frozenset(one.workload.namespace for one in told)
 
     @property
     def quiet(self) -> bool:
