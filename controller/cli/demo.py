@@ -55,8 +55,8 @@ OPENING = (
 MARKS = {Tone.GOOD: ("✔", "green"), Tone.BAD: ("●", "red"), Tone.WAITING: ("◆", "yellow"), Tone.PLAIN: ("·", "")}
 FURTHER = (
     ("make demo", "once more; ARGS=--seed=8 for another morning"),
-    ("docs/tutorial", "the same, step by step, then in a cluster of yours"),
-    ("trimtab runbook lint runbooks/library", "what it knows how to repair"),
+    ("docs/tutorial/index.md", "the same, step by step, then in a cluster of yours"),
+    (".venv/bin/trimtab runbook lint runbooks/library", "what it knows how to repair"),
 )
 
 

@@ -187,6 +187,7 @@ class Show:
     stop: asyncio.Event
     log: list[Stored] = field(default_factory=list)
     narrator: Narrator = field(default_factory=Narrator)
+    telling: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def through(self) -> Result | None:
         """From the opening to the end; the page and the fleet live on until `stop` unless it is wished otherwise."""
@@ -217,15 +218,16 @@ class Show:
             await asyncio.gather(asking, return_exceptions=True)
 
     async def tell(self) -> None:
-        """What is new since the last time."""
-        program, now = self.playing.program, self.playing.clock.now()
-        fresh: tuple[Stored, ...] = ()
-        if program.history.sequence > len(self.log):
-            fresh = await program.parts.store.follow(len(self.log))
+        """What is new since the last time, once: the clock calls this, and so does a question that is put."""
+        program = self.playing.program
+        async with self.telling:
+            now = self.playing.clock.now()
+            told = self.log[-1].sequence if self.log else 0
+            fresh = await program.parts.store.follow(told) if program.history.sequence > told else ()
             self.log += fresh
-        for line in self.narrator.lines(fresh, now):
-            self.audience.tells(line)
-        self.audience.moves(now)
+            for line in self.narrator.lines(fresh, now):
+                self.audience.tells(line)
+            self.audience.moves(now)
 
     async def approve(self, answering: Answering) -> None:
         """Say yes to whatever is asked."""

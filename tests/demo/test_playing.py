@@ -1,6 +1,7 @@
 """The program on a lab keeps the lab's time: nothing of it happens between the times at which something is due."""
 
 import asyncio
+import io
 import tempfile
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -8,10 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from controller.cli.demo import Terminal
+from controller.cli.screen import Screen
 from controller.core.events import Noted, RevisionHealthy
 from controller.demo.playing import Playing, open_lab
+from controller.demo.run import Place, Show, Wishes
 from controller.demo.settings import YOU, lab_settings
-from controller.demo.stories import BEGIN
+from controller.demo.stories import BEGIN, Morning
+from controller.web.tickets import Tickets
 from tests.lab.playing import scenario, web
 
 MINUTE = timedelta(minutes=1)
@@ -56,3 +61,17 @@ async def test_the_twin_without_floors_and_writes_is_the_same_fleet(playing: Pla
 
     assert playing.twin.score == playing.lab.score
     assert (playing.twin.counters.now_row == playing.lab.counters.now_row).all()
+
+
+async def test_the_log_is_told_once_however_many_ask_at_the_same_time(playing: Playing) -> None:
+    """The clock asks, and so does a question that is put while the clock goes on."""
+    place = Place("http://127.0.0.1", False, Tickets())
+    audience = Terminal(Screen(out=io.StringIO()), interactive=False)
+    show = Show(playing, audience, Wishes(), Morning.shipped(), place, asyncio.Event())
+    for step in (1, 5, 6):
+        await playing.clock.run(BEGIN + step * MINUTE)
+        await asyncio.gather(show.tell(), show.tell(), show.tell())
+
+    told = [stored.sequence for stored in show.log]
+    assert told == [stored.sequence for stored in await playing.program.parts.store.follow(0)]
+    assert told
