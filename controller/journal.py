@@ -131,6 +131,17 @@ class Journal:
             case Exhausted() as exhausted:
                 raise BudgetSpent(exhausted)
 
+    async def note(self, stream: str, event: Event, now: datetime) -> bool:
+        """Append one event wherever the stream ends; False when somebody else was faster, or this replica does not
+        lead. For streams that nothing is decided on.
+        """
+        epoch = self.epoch()
+        if epoch is None:
+            return False
+        stored = await self.store.read(stream)
+        commit = Commit(stream, stored[-1].number if stored else 0, (event,), epoch)
+        return isinstance(await self.store.commit(commit, now), Committed)
+
     async def open(self, opened: Opened, now: datetime, *further: Event) -> Incident:
         """Begin an incident."""
         return await self.record(None, (opened, *further), now)

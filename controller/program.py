@@ -40,7 +40,6 @@ from controller.ports import (
     Access,
     Chat,
     Clock,
-    Commit,
     Leases,
     Metrics,
     Notify,
@@ -321,12 +320,8 @@ class Program:
         log.info("audit head", store=found.id, sequence=found.sequence, head=found.head)
 
     async def _note(self, code: str, text: str) -> None:
-        now, store = self.parts.clock.now(), self.parts.store
-        stored = await store.read("program")
-        last = stored[-1].number if stored else 0
-        await store.commit(
-            Commit("program", last, (Noted(now, code, text, self.identity),), self.leadership.epoch), now
-        )
+        now = self.parts.clock.now()
+        await self.journal.note("program", Noted(now, code, text, self.identity), now)
 
     # Noticing
 

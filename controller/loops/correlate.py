@@ -15,7 +15,6 @@ from controller.core.policy import CanaryMode
 from controller.loops.asking import resolved
 from controller.observe.rooms import Rooms
 from controller.observe.sight import Seen
-from controller.ports import Commit, Committed
 from controller.runtime.executor import open_key
 from remediations.plan import Outcome
 
@@ -92,11 +91,7 @@ async def remember(rooms: Rooms, seen: Seen) -> None:
     revision = seen.healthy
     if revision is None or rooms.history.healthy_known(seen.workload, revision):
         return
-    now, stream = rooms.clock.now(), f"workload:{seen.workload.key}"
-    stored = await rooms.journal.store.read(stream)
-    commit = Commit(
-        stream, stored[-1].number if stored else 0, (RevisionHealthy(now, revision),), rooms.journal.epoch()
-    )
-    if isinstance(await rooms.journal.store.commit(commit, now), Committed):
+    now = rooms.clock.now()
+    if await rooms.journal.note(f"workload:{seen.workload.key}", RevisionHealthy(now, revision), now):
         log.info("version known healthy", workload=seen.workload.key, revision=revision.name)
         await rooms.journal.catch_up()

@@ -23,7 +23,6 @@ from controller.observe.arms import Arms
 from controller.observe.cache import Cache
 from controller.observe.consent import Consent
 from controller.observe.rooms import Rooms
-from controller.ports import Commit, Committed
 from detectors.series import Workload
 from remediations.cluster import World
 from remediations.owners import controller_of
@@ -123,13 +122,7 @@ class Rollouts:
 
     async def record(self, workload: Workload, now: datetime, event: Event) -> None:
         """Append to the workload's stream, if nobody else has meanwhile."""
-        stream, store = stream_of(workload), self.rooms.journal.store
-        epoch = self.rooms.journal.epoch()
-        if epoch is None:
-            return
-        stored = await store.read(stream)
-        commit = Commit(stream, stored[-1].number if stored else 0, (event,), epoch)
-        if isinstance(await store.commit(commit, now), Committed):
+        if await self.rooms.journal.note(stream_of(workload), event, now):
             log.info("rollout", workload=workload.key, kind=event.kind, verdict=getattr(event, "verdict", ""))
             await self.rooms.journal.catch_up()
 

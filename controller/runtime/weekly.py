@@ -66,7 +66,8 @@ class Weekly:
         """Put the report that is due into the outbox, once."""
         settings, now, store = self.rooms.settings, self.rooms.clock.now(), self.rooms.journal.store
         end = fell_due(now, settings.report_weekday, settings.report_hour)
-        if self.chat is None or end is None:
+        epoch = self.rooms.journal.epoch()
+        if self.chat is None or end is None or epoch is None:
             return
         stored = await store.read(STREAM)
         if any(isinstance(item.event, Noted) and item.event.text == key(end) for item in stored):
@@ -78,7 +79,7 @@ class Weekly:
             stream=STREAM,
             expected=stored[-1].number if stored else 0,
             events=(Noted(now, DUE, key(end)),),
-            epoch=self.rooms.journal.epoch(),
+            epoch=epoch,
             outbox=(OutboxRow(KIND, key(end), {"end": end.isoformat()}),),
         )
         if isinstance(await store.commit(commit, now), Committed):

@@ -3,7 +3,7 @@
 import pytest
 
 from controller.adapters.memory.store import MemoryStore
-from controller.core.events import Answered, HandedOver, Opened, Verdict, Via
+from controller.core.events import Answered, HandedOver, Noted, Opened, Verdict, Via
 from controller.core.history import History
 from controller.journal import Behind, BudgetSpent, Journal, Replaced
 from controller.ports import Reservation
@@ -80,3 +80,15 @@ async def test_the_record_follows_the_log_and_names_what_grew() -> None:
     assert await other.catch_up() == {"incident:INC-1"}
     assert await other.catch_up() == frozenset()
     assert other.history.open == {CHECKOUT.key: "INC-1"}
+
+
+async def test_a_note_goes_to_the_end_of_its_stream_and_only_a_leader_writes_it() -> None:
+    store, noted = MemoryStore(), Noted(BEGIN, "leading", "trimtab-0 leads")
+    leader = journal(store)
+    assert await leader.note("program", noted, BEGIN)
+    assert await leader.note("program", noted, BEGIN)
+    assert not await journal(store, None).note("program", noted, BEGIN)
+    await store.advance_epoch(1)
+    assert not await leader.note("program", noted, BEGIN)
+
+    assert [item.number for item in await store.read("program")] == [1, 2]
