@@ -37,7 +37,7 @@ from controller.core.timeline import row_of
 from controller.errors import ChatUnavailable, KindUnknown, MessageGone, TrimtabError
 from controller.journal import stream_of
 from controller.observe.rooms import Rooms
-from controller.ports import Chat, Commit, Committed, Notice, Notify, OutboxRow, Posted, Stored
+from controller.ports import Chat, Notice, Notify, OutboxRow, Posted, Stored
 from controller.runtime import shown
 from controller.runtime.weekly import KIND as REPORT
 from controller.runtime.weekly import Weekly
@@ -224,11 +224,8 @@ class Publisher:
         return found[-1] if found else ""
 
     async def _note(self, incident: Incident, code: str, text: str) -> None:
-        stream, store, now = f"shown:{incident.id}", self.rooms.journal.store, self.rooms.clock.now()
-        stored = await store.read(stream)
-        last = stored[-1].number if stored else 0
-        commit = Commit(stream, last, (Noted(now, code, text),), self.rooms.journal.epoch())
-        if not isinstance(await store.commit(commit, now), Committed):
+        now = self.rooms.clock.now()
+        if not await self.rooms.journal.note(f"shown:{incident.id}", Noted(now, code, text), now):
             told = f"{incident.id}: where its message stands was not noted"
             raise ChatUnavailable(told, "it is told again")
 
