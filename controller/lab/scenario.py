@@ -114,7 +114,7 @@ def _loaded(text: str, file: str, folder: Path | None) -> Scenario:
     try:
         scenario = Scenario.model_validate(document.data)
     except ValidationError as error:
-        findings += (_finding(one) for one in error.errors(include_url=False))
+        findings += (_finding(one) for one in _told(error))
     if scenario is not None:
         traces, unread = _traces(scenario, folder)
         findings += [*_checked(scenario), *unread]
@@ -128,6 +128,17 @@ _KINDS = frozenset(
     {"leak", "crash-loop", "bad-canary", "rollout", "wrong-configuration", "node-loss", "dependency-outage"}
     | {"noisy-neighbour", "disk-filling", "retry-storm", "prometheus-outage", "burst", "nothing"}
 )
+
+
+def _told(error: ValidationError) -> list[Any]:
+    """What is wrong, without lists that count as empty only because what stands in them is wrong."""
+    errors: list[Any] = list(error.errors(include_url=False))
+    places = [tuple(one["loc"]) for one in errors]
+    return [
+        one
+        for one, place in zip(errors, places, strict=True)
+        if one["type"] != "too_short" or not any(other[: len(place)] == place != other for other in places)
+    ]
 
 
 def _finding(error: Any) -> Finding:
@@ -144,6 +155,8 @@ def _finding(error: Any) -> Finding:
             return Finding((*place, "kind"), f"there is no fault {tag}.{suggestion(tag, sorted(_KINDS), shown=20)}")
         case "union_tag_not_found":
             return Finding(place, "kind is missing")
+        case "too_short":
+            return Finding(place, f"{place[-1] if place else 'this'} is empty: name at least one")
         case _:
             return Finding(place, str(error["msg"]).removeprefix("Value error, "))
 

@@ -71,6 +71,14 @@ def test_a_mistake_is_told_with_its_place(before: str, after: str, said: str) ->
     assert any(one.startswith(said) for one in found), found
 
 
+def test_a_list_is_not_called_empty_because_of_what_is_wrong_in_it() -> None:
+    """One mistake is one line."""
+    assert len(problems(GOOD.replace("rate: 10", "rate: 10, dayly: 3%"))) == 1
+    assert problems("name: one\nsummary: none\nservices: []\n") == [
+        "my.yaml:3:11: services is empty: name at least one"
+    ]
+
+
 def test_a_field_that_is_unknown_to_a_fault_gets_that_fault_s_words() -> None:
     found = problems(GOOD.replace("to: v2", "too: v2"))
 
