@@ -241,7 +241,8 @@ def _diagnosed(event: Diagnosed) -> Row:
 
 
 def _proposed(event: Proposed) -> Row:
-    others = "".join(f" · rather than {clean(a.runbook)} {fraction(a.estimate)}" for a in event.alternatives)
+    rivals = [one for one in event.alternatives if one.estimate]  # doing nothing is none: it has no record
+    others = "".join(f" · rather than {clean(one.runbook)} {fraction(one.estimate)}" for one in rivals)
     text = f"{clean(event.runbook)}: {act(event.plan).now}{others}"
     return Row(event.at, "proposed", text, _joined(event.because))
 

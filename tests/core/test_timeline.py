@@ -1,5 +1,6 @@
 import json
 import shlex
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
@@ -8,7 +9,7 @@ import pytest
 import typer
 from markdown_it import MarkdownIt
 
-from controller.core.events import Event, Noted, NothingFits, Superseded, decode
+from controller.core.events import Alternative, Event, Noted, NothingFits, Proposed, Superseded, decode
 from controller.core.timeline import Tone, row_of, story
 from controller.core.timeline_text import render_markdown, render_text
 from tests.core import samples
@@ -192,6 +193,17 @@ def test_a_late_fact_has_a_row_that_says_why_it_changed_nothing() -> None:
 
     assert row is not None
     assert row.text == "an answer (by noor): mara has already answered: Approve"
+
+
+def test_doing_nothing_is_not_told_as_a_rival_of_the_plan() -> None:
+    """It always is one, and has no record that could be set beside."""
+    (proposed,) = [event for event in samples.repaired().events if isinstance(event, Proposed)]
+    with_nothing = replace(proposed, alternatives=(*proposed.alternatives, Alternative("do nothing", 0.0, "no answer")))
+    told, as_before = (row_of(event, [event], 0) for event in (with_nothing, proposed))
+
+    assert told == as_before
+    assert told is not None
+    assert told.text.endswith("rather than restart-errors-without-change@1 0.41")
 
 
 def test_the_same_decision_again_is_told_once() -> None:
