@@ -40,12 +40,19 @@ async def configuration(connection: Connection) -> client.Configuration:
         if connection.kubeconfig is None and "KUBERNETES_SERVICE_HOST" in os.environ:
             return in_cluster(SERVICE_ACCOUNT, os.environ)
         path = str(connection.kubeconfig or os.environ.get("KUBECONFIG") or config.KUBE_CONFIG_DEFAULT_LOCATION)
-        return await from_kubeconfig(path, connection.context)
+        return await from_kubeconfig(there(path), connection.context)
     except (config.ConfigException, OSError, yaml.YAMLError, *SHAPES) as cause:
         raise BadSettings(
             f"The API server's address could not be read: {cause}",
             "Name a kubeconfig and context that exist, or run inside a pod with a service account.",
         ) from cause
+
+
+def there(path: str) -> str:
+    """The path, or paths, if a file is there; the library would call one that is not there invalid."""
+    if not any(Path(one).expanduser().exists() for one in path.split(os.pathsep)):
+        raise config.ConfigException(f"there is no kubeconfig {path}")
+    return path
 
 
 def in_cluster(folder: Path, environment: Mapping[str, str]) -> client.Configuration:

@@ -9,7 +9,7 @@ import pytest
 from controller.adapters.kubernetes import client
 from controller.adapters.kubernetes.answers import Busy, Lost, NotSent
 from controller.adapters.kubernetes.client import Api, path_of
-from controller.adapters.kubernetes.config import Connection, in_cluster
+from controller.adapters.kubernetes.config import Connection, configuration, in_cluster
 from controller.adapters.kubernetes.kinds import PODS, REPLICA_SETS
 from controller.errors import ApiUnavailable, BadSettings
 from tests.adapters.kubernetes.scripted import Answerer, Scripted, answer, hung_up, scripted, status, truncated
@@ -161,6 +161,11 @@ def test_inside_a_pod_the_service_account_is_used(tmp_path: Path) -> None:
     assert made.host == "https://[fd00::1]:6443"
     assert made.api_key == {"BearerToken": "Bearer mounted"}
     assert made.ssl_ca_cert == str(tmp_path / "ca.crt")
+
+
+async def test_a_kubeconfig_that_is_not_there_is_said_to_be_absent_not_invalid(tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match=f"there is no kubeconfig {tmp_path}/none"):
+        await configuration(Connection(kubeconfig=tmp_path / "none"))
 
 
 @pytest.mark.parametrize(
