@@ -1,3 +1,3 @@
-"""Wires the plugin with the real servers; nothing else lives here."""
+"""Wires the plugins: the real servers, and the order of the files; nothing else lives here."""
 
-pytest_plugins = ["tests.controlplane.fixtures", "tests.charts.fixtures"]
+pytest_plugins = ["tests.controlplane.fixtures", "tests.charts.fixtures", "tests.slowest_first"]
