@@ -64,6 +64,9 @@ def propose(rooms: Rooms, incident: Incident, seen: Seen, world: World) -> Propo
             if isinstance(plan, Refusal):
                 said.append(f"{candidate.runbook.name}: {plan.message}")
                 continue
+            if repeats(plan, incident):
+                said.append(f"{candidate.runbook.name}: the same change was made and did not help")
+                continue
             found.append(proposal_of(rooms, candidate, index, plan, seen))
             break
     if not found:
@@ -83,6 +86,14 @@ def propose(rooms: Rooms, incident: Incident, seen: Seen, world: World) -> Propo
             Alternative("do nothing", 0.0, "what happens without an answer"),
         ),
     )
+
+
+def repeats(plan: Plan, incident: Incident) -> bool:
+    """Whether this very change was made in this incident, by whichever runbook, and did not help."""
+    action = incident.action
+    if action is None or (action.outcome in (None, Outcome.EFFECTIVE) and action.undone is None):
+        return False
+    return [step.patch for step in plan.steps] == [step.patch for step in action.plan.steps]
 
 
 def planned(rooms: Rooms, runbook: Runbook, index: int, seen: Seen, world: World) -> Plan | Refusal:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from controller.api.v1alpha1.kinds import RUNBOOK
-from controller.core.events import Proposed
+from controller.core.events import HandedOver, NothingFits, Proposed
 from tests.loops.stage import MINUTE, Stage
 
 
@@ -52,3 +52,23 @@ async def test_of_one_cause_the_repair_that_can_be_taken_back_goes_first() -> No
     proposed = await first_proposal(own("more-memory", "bad rollout", LIMITS))
 
     assert proposed.runbook == "more-memory@1"
+
+
+async def test_a_change_that_did_not_help_is_not_proposed_again_by_another_runbook() -> None:
+    """Somebody rolls the bad version out once more; the other runbook would go back to the same version as the first."""
+    again = own("go-back-as-well", "bad rollout", {"rollback": {"to": "lastHealthy"}})
+    async with Stage(mode="Approve") as stage:
+        stage.objects.add(RUNBOOK, again)
+        await stage.calm()
+        stage.roll()
+        await stage.run(MINUTE)
+        await stage.click("approve")
+        await stage.tick()
+        assert len(stage.effects) == 1
+        stage.roll()
+        await stage.run(14 * MINUTE)
+
+        assert len(await stage.events(Proposed)) == 1
+        (nothing,) = await stage.events(NothingFits)
+        assert any("the same change was made and did not help" in reason for reason in nothing.reasons)
+        assert len(await stage.events(HandedOver)) == 1
