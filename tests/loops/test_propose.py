@@ -55,7 +55,7 @@ async def test_of_one_cause_the_repair_that_can_be_taken_back_goes_first() -> No
 
 
 async def test_a_change_that_did_not_help_is_not_proposed_again_by_another_runbook() -> None:
-    """Somebody rolls the bad version out once more; the other runbook would go back to the same version as the first."""
+    """Somebody rolls the bad version out once more; the other runbook would go back to the same version as before."""
     again = own("go-back-as-well", "bad rollout", {"rollback": {"to": "lastHealthy"}})
     async with Stage(mode="Approve") as stage:
         stage.objects.add(RUNBOOK, again)
