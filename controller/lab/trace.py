@@ -62,14 +62,10 @@ class Trace:
 
 def read_trace(name: str, folder: Path | None) -> Trace:
     """From beside the scenario, else a shipped one; raises `UnreadableTrace`."""
-    beside = None if folder is None else folder / name
-    if beside is not None and beside.is_file():
-        raw = beside.read_bytes()
-    else:
-        shipped = files("controller.lab") / "traces" / name
-        if "/" in name or not shipped.is_file():
-            raise UnreadableTrace(f"there is no trace {name}, neither beside the scenario nor among those that ship")
-        raw = shipped.read_bytes()
+    try:
+        raw = _raw(name, folder)
+    except OSError as error:
+        raise UnreadableTrace(f"trace {name} cannot be read: {error.strerror or error}") from error
     if name.endswith(".gz"):
         try:
             with gzip.open(BytesIO(raw)) as packed:
@@ -82,6 +78,16 @@ def read_trace(name: str, folder: Path | None) -> Trace:
         return parsed(raw.decode("utf-8"), name)
     except UnicodeDecodeError as error:
         raise UnreadableTrace(f"trace {name} is not text: {error}") from error
+
+
+def _raw(name: str, folder: Path | None) -> bytes:
+    beside = None if folder is None else folder / name
+    if beside is not None and beside.is_file():
+        return beside.read_bytes()
+    shipped = files("controller.lab") / "traces" / name
+    if "/" in name or not shipped.is_file():
+        raise UnreadableTrace(f"there is no trace {name}, neither beside the scenario nor among those that ship")
+    return shipped.read_bytes()
 
 
 def parsed(text: str, name: str) -> Trace:

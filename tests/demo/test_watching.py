@@ -250,6 +250,15 @@ def test_a_trace_that_cannot_be_read_says_where(tmp_path: Path, trace: str | Non
     assert told in ended.stderr
 
 
+def test_a_trace_that_may_not_be_read_is_the_scenarios_fault_and_not_the_documents(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(TRACED)
+    (tmp_path / "mine.csv").symlink_to("/proc/self/mem")  # nobody can read its beginning, not even root
+    ended = said("--scenario", str(tmp_path / "mine.yaml"))
+
+    assert ended.returncode == 1
+    assert "mine.yaml:4:19: trace mine.csv cannot be read: " in ended.stderr
+
+
 def test_a_file_that_cannot_be_written_is_said_before_anything_begins(tmp_path: Path) -> None:
     ended = said("--json", str(tmp_path / "nowhere" / "demo.json"))
 
