@@ -33,6 +33,7 @@ from controller.observe.cache import Cache
 from controller.observe.consent import Consents
 from controller.observe.demand import Demand
 from controller.observe.fleet import Fleet, Grid
+from controller.observe.passes import Passes
 from controller.observe.rooms import Rooms
 from controller.observe.sight import Sight
 from controller.observe.surroundings import Surroundings
@@ -140,6 +141,7 @@ class Program:
             sight=self.sight,
             demand=self.demand,
             arms=Arms(parts.metrics, self.workers, timedelta(seconds=settings.scrape_interval)),
+            passes=Passes(parts.resources),
             registry=registry,
             clock=parts.clock,
             store_trusted=lambda: self.leadership.epoch is not None and not self.leadership.distrusted,
@@ -159,7 +161,7 @@ class Program:
         self.pulse = Pulse()
         executor = Executor(self.rooms, self._epoch)
         self.rollouts = Rollouts(self.rooms, self.cache, self.rooms.arms)
-        self.reconciler = Reconciler(Incidents(self.rooms, executor), self.queue, self._lost)
+        self.reconciler = Reconciler(Incidents(self.rooms, executor), self.queue, self.rooms.passes, self._lost)
         self.election: Election | None = None
         self._turn = asyncio.Lock()
         self._stopping: asyncio.Task[None] | None = None

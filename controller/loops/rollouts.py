@@ -18,7 +18,6 @@ from controller.core.events import Event, Judged, RolloutBegan, RolloutEnded
 from controller.core.observe import newest_first
 from controller.core.policy import CanaryMode
 from controller.core.rollout import Rollout, Version, runs, stream_of, told, underway
-from controller.errors import TrimtabError
 from controller.observe.arms import Arms
 from controller.observe.cache import Cache
 from controller.observe.consent import Consent
@@ -47,20 +46,16 @@ class Rollouts:
     async def round(self) -> None:
         """One pass over every Deployment whose rollouts anybody wants judged."""
         for workload in tuple(self.cache.workloads()):
-            if workload.kind != "Deployment":
-                continue
-            consent = self.rooms.consents.of(workload, self.cache.labels(workload))
-            if consent.policy.canary is not CanaryMode.OFF:
-                try:
-                    await self.reconcile(workload, consent)
-                except TrimtabError as error:
-                    log.warning("rollout not judged", workload=workload.key, error=str(error))
+            if workload.kind == "Deployment":
+                await self.rooms.passes.over("rollouts", workload, self.reconcile(workload))
         for workload in set(self.arms.latest) - {one for one in self.arms.latest if self.open(one) is not None}:
             del self.arms.latest[workload]
 
-    async def reconcile(self, workload: Workload, consent: Consent) -> None:
+    async def reconcile(self, workload: Workload) -> None:
         """One pass over one workload: ended, begun, judged."""
-        now = self.rooms.clock.now()
+        consent, now = self.rooms.consents.of(workload, self.cache.labels(workload)), self.rooms.clock.now()
+        if consent.policy.canary is CanaryMode.OFF:
+            return
         world = self.cache.world(workload, now)
         found = underway(world) if world is not None else None
         rollout = self.open(workload)

@@ -18,8 +18,6 @@ from controller.core.floor import Floor
 from controller.core.manners import Adopt, Asked, Course, End, Forget, GiveBack, Move, Rest, Would, course
 from controller.core.said import Said, given_back, moved, number, why
 from controller.core.sizing import Wanted
-from controller.errors import TrimtabError
-from controller.journal import Behind
 from controller.kinds import AUTOSCALERS, WORKLOADS
 from controller.observe.cache import Cache, workload_of
 from controller.observe.demand import Demanded
@@ -54,12 +52,10 @@ class Scaling:
         await self.rooms.journal.catch_up()
         workloads = self.workloads()
         for workload in workloads:
-            try:
-                await self.reconcile(workload)
-            except Behind:
-                continue
-            except TrimtabError as error:
-                log.warning("floor not looked at", workload=workload.key, error=str(error))
+            trouble = await self.rooms.passes.over("scaling", workload, self.reconcile(workload))
+            if trouble:
+                floor = self.rooms.history.floor(workload)
+                self.say(floor, Said(floor.held is not None, "NotLooked", trouble, number(floor)))
         for gone in self.said.keys() - workloads:
             del self.said[gone]
         shown(FLOOR_HELD, {workload: one.replicas for workload, one in self.said.items() if one.replicas is not None})

@@ -10,6 +10,7 @@ from controller.journal import Journal
 from controller.observe.arms import Arms
 from controller.observe.consent import Consents
 from controller.observe.demand import Demand
+from controller.observe.passes import Passes
 from controller.observe.sight import Sight
 from controller.ports import Access, Clock, Resources
 from controller.settings import Settings
@@ -36,5 +37,6 @@ class Rooms:
     clock: Clock
     demand: Demand | None
     arms: Arms
+    passes: Passes
     store_trusted: Callable[[], bool]
     protected: Callable[[], Protected | None]

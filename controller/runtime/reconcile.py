@@ -15,8 +15,8 @@ from typing import Protocol
 
 import structlog
 
-from controller.errors import TrimtabError
 from controller.journal import Behind, Replaced
+from controller.observe.passes import Passes
 from controller.runtime.queue import KeyedQueue
 from detectors.series import Workload
 
@@ -44,8 +44,10 @@ class Loop(Protocol):
 class Reconciler:
     """Works the queue while leading. `replaced` is called once when the store says that another leads."""
 
-    def __init__(self, loop: Loop, queue: KeyedQueue[Workload], replaced: Callable[[], Awaitable[None]]) -> None:
-        self._loop, self._queue, self._replaced = loop, queue, replaced
+    def __init__(
+        self, loop: Loop, queue: KeyedQueue[Workload], passes: Passes, replaced: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._loop, self._queue, self._passes, self._replaced = loop, queue, passes, replaced
         self._failures: dict[Workload, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -87,13 +89,11 @@ class Reconciler:
         except Replaced as error:
             log.warning("replaced", epoch=str(error))
             await self._replaced()
-        except TrimtabError as error:
-            log.warning("pass failed", workload=key.key, error=str(error))
-            self._again(key)
-        except Exception:
-            log.exception("pass broke", workload=key.key)
+        except Exception as error:  # noqa: BLE001 - one workload's error is told of and costs only that workload
+            await self._passes.failed("incidents", key, error)
             self._again(key)
         else:
+            self._passes.well("incidents", key)
             self._failures.pop(key, None)
             self._queue.add_after(key, result.requeue_after.total_seconds())
 
