@@ -158,6 +158,19 @@ class ResourcesContract:
         assert "series" not in found["The budget is spent."]
         assert len(found) == 2
 
+    async def test_the_same_words_about_two_objects_are_two_events(self, stage: Stage) -> None:
+        """Whoever is told of is not always known by uid."""
+        for name in ("one", "two"):
+            whom = {
+                "apiVersion": "apps/v1",
+                "kind": "Deployment",
+                "metadata": {"name": name, "namespace": stage.namespace},
+            }
+            await stage.resources.record(whom, "Blocked", "A freeze is on.", True, "Wait")
+
+        found = await stage.resources.list(EVENTS, stage.namespace)
+        assert sorted(event["regarding"]["name"] for event in found) == ["one", "two"]
+
     async def test_a_note_too_long_for_an_event_is_cut_and_still_written(self, stage: Stage) -> None:
         made = await created(stage)
 

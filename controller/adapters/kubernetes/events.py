@@ -52,7 +52,8 @@ class EventLog:
 
     async def record(self, regarding: Mapping[str, Any], reason: str, note: str, *, warning: bool, action: str) -> None:
         """Begin an Event, or count on the one that says the same. Raises `ApiUnavailable`, nothing else."""
-        key = (str(regarding["metadata"].get("uid", "")), reason, note, action)
+        whom = (str(regarding["metadata"].get(part, "")) for part in ("namespace", "name", "uid"))
+        key = (str(regarding["kind"]), *whom, reason, note, action)
         now = self._now()
         running = self._series.get(key)
         if running is None or now - running.last > SERIES_WINDOW or not await self._repeated(key, running, now):

@@ -59,7 +59,8 @@ class MemoryResources:
     async def record(self, regarding: Mapping[str, Any], reason: str, note: str, warning: bool, action: str) -> None:
         """Begin an Event, or count on the one that says the same."""
         about, at = regarding["metadata"], self._now().isoformat()
-        key = (str(about.get("uid", "")), reason, note, action)
+        whom = (str(about.get(part, "")) for part in ("namespace", "name", "uid"))
+        key = (str(regarding["kind"]), *whom, reason, note, action)
         running = self._objects.get(EVENTS, *self._said[key]) if key in self._said else None
         if running is not None:
             count = running.get("series", {}).get("count", 1) + 1
