@@ -41,6 +41,14 @@ def is_ours(manager: str) -> bool:
     return manager == OURS or manager.startswith(f"{OURS}-")
 
 
+def only_ours(obj: Object, pointer: str) -> bool:
+    """Whether the field is trimtab's alone. An apply of an equal value meets no conflict and makes its manager one more
+    owner: a field that is shared was taken back.
+    """
+    owners = owners_of(obj, pointer)
+    return bool(owners) and all(is_ours(owner) for owner in owners)
+
+
 def owners_of(obj: Object, pointer: str) -> tuple[str, ...]:
     """The managers that own the field, trimtab's own included, in the order of their entries."""
     return tuple(
@@ -199,6 +207,8 @@ def document_of(patch: Iterable[PatchOp]) -> dict[str, Any]:
 
 
 def restoring(obj: Object, step_patch: Iterable[PatchOp], ours: Iterable[Held]) -> tuple[PatchOp, ...]:
-    """Of the operations that give values back, those whose value is still ours."""
+    """Of the operations that give values back, those whose value is still ours: the same, and nobody else's too. What
+    is only taken away has to be the same.
+    """
     standing = {one.pointer for one in ours if same_held(one, held(obj, one.pointer))}
-    return tuple(op for op in step_patch if op.path in standing)
+    return tuple(op for op in step_patch if op.path in standing and (op.op == "remove" or only_ours(obj, op.path)))

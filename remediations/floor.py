@@ -20,7 +20,7 @@ from detectors.series import Workload
 from remediations.base import Right
 from remediations.cluster import Object, World
 from remediations.diff import unified
-from remediations.fields import entries_without_ours, is_ours, owners_of
+from remediations.fields import entries_without_ours, is_ours, only_ours, owners_of
 from remediations.ground import ground_of
 from remediations.owners import controller_of
 from remediations.plan import BlastRadius, Held, Holding, Outcome, PatchOp, Plan, Refusal, Step, StepClass, Writes
@@ -46,7 +46,9 @@ def marked(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The floor that an autoscaler's annotations tell of. `ours`: the field still holds it and is still our own."""
+    """The floor that an autoscaler's annotations tell of. `ours`: the field still holds it and is ours alone; one
+    that somebody else owns too, at whatever number, is theirs.
+    """
 
     floor: int
     was: int
@@ -61,7 +63,7 @@ def mark_of(obj: Object) -> Mark | None:
     if not (marks.get(FLOOR, "").isdecimal() and marks.get(WAS, "").isdecimal()):
         return None
     floor = int(marks[FLOOR])
-    ours = least_of(obj) == floor and any(is_ours(owner) for owner in owners_of(obj, LEAST))
+    ours = least_of(obj) == floor and only_ours(obj, LEAST)
     return Mark(floor, int(marks[WAS]), marks.get(OWNER, ""), marks.get(FOR, ""), ours)
 
 

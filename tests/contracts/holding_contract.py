@@ -275,6 +275,22 @@ class HoldingContract:
         assert value_at(world.object, WAS) is None
         assert not [entry for entry in entries_of(world.object) if is_ours(entry["manager"])]
 
+    async def test_a_release_leaves_alone_what_its_owner_applied_at_our_own_number(
+        self, arena: HoldingArena, target: Workload
+    ) -> None:
+        """No conflict tells of it: an apply of an equal value shares the field."""
+        step, _ = await hold(arena, target, 6)
+        assert await arena.claim(target, 6) == ()
+        assert set(owners_of((await read(arena, target)).object, LEAST)) == {"trimtab-floor", "kubectl"}
+
+        result = await release(arena, back(step, 2))
+
+        world = await read(arena, target)
+        assert isinstance(result, Applied)
+        assert value_at(world.object, LEAST) == 6
+        assert value_at(world.object, WAS) is None
+        assert owners_of(world.object, LEAST) == ("kubectl",)
+
     async def test_a_release_is_repeated_without_harm(self, arena: HoldingArena, target: Workload) -> None:
         step, _ = await hold(arena, target, 6)
         await release(arena, back(step, 2))

@@ -1,6 +1,6 @@
 """The floor on the real control plane: ahead of the peak where the HPA alone is late, gone where it is not wanted.
 
-One morning for all of them: five services with the same two weeks behind them and the same peak ahead.
+One morning for all of them: six services with the same two weeks behind them and the same peak ahead.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ from tests.endtoend.release import ACCOUNT
 from tests.endtoend.story import API
 
 Json = dict[str, Any]
-EARLY, ALONE, TAKEN, LEFT, OWNED = "early", "alone", "taken", "left", "owned"
+EARLY, ALONE, TAKEN, LEFT, OWNED, SHARED = "early", "alone", "taken", "left", "owned", "shared"
 WATCHED = 90.0
 """Seconds of the rise that are looked at."""
 ROUNDS = 20.0
@@ -30,16 +30,17 @@ KEDA = "keda.sh/v1alpha1"
 @pytest.fixture(scope="module")
 def day(helm: Helm) -> Iterator[Morning]:
     """The morning, with HPAs as people write them."""
-    with morning(helm, (EARLY, ALONE, TAKEN, LEFT, OWNED), _prepare) as made:
+    with morning(helm, (EARLY, ALONE, TAKEN, LEFT, OWNED, SHARED), _prepare) as made:
         yield made
 
 
 def _prepare(services: Mapping[str, Service]) -> None:
     for name in (EARLY, ALONE, TAKEN):
         services[name].apply(services[name].manifest())
-    services[LEFT].apply(services[LEFT].manifest(), "--server-side")
+    for name in (LEFT, SHARED):
+        services[name].apply(services[name].manifest(), "--server-side")
     services[OWNED].apply(services[OWNED].manifest(ownerReferences=[_scaled_object(services[OWNED])]))
-    for name in (EARLY, TAKEN, LEFT, OWNED):
+    for name in (EARLY, TAKEN, LEFT, OWNED, SHARED):
         services[name].policy()
 
 
@@ -108,7 +109,7 @@ def test_every_effect_is_a_floor_held_by_its_own_field_manager_and_nothing_else(
         assert effect.patch["metadata"]["uid"] == early.hpa["metadata"]["uid"]
     anywhere = effects(early.plane.audit, user=ACCOUNT)
     assert {(one.namespace, one.gvr.resource) for one in anywhere} <= {
-        (name, "horizontalpodautoscalers") for name in (EARLY, TAKEN, LEFT)
+        (name, "horizontalpodautoscalers") for name in (EARLY, TAKEN, LEFT, SHARED)
     }
     assert denied(early.plane.audit, ACCOUNT) == []
 
@@ -146,6 +147,20 @@ def test_without_its_policy_the_floor_is_given_back_and_its_owner_applies_unforc
     assert not [name for name in left.hpa["metadata"].get("annotations", {}) if name.startswith("trimtab.dev/")]
     left.apply(left.manifest(MINIMUM + 2), "--server-side")
     assert left.minimum == MINIMUM + 2
+
+
+def test_a_minimum_that_its_owner_applies_at_our_number_stays_when_the_policy_goes(day: Morning) -> None:
+    """The API server shares an equal value between both without a conflict: that is a take-back too."""
+    shared = day.services[SHARED]
+    mine = shared.held()
+    assert mine > MINIMUM
+
+    shared.apply(shared.manifest(mine), "--server-side")
+    shared.plane.api.delete(API, "servicepolicies", shared.name, shared.namespace)
+
+    wait_for("nothing of trimtab is left", lambda: _managers(shared), until=lambda found: not _ours(found))
+    assert shared.minimum == mine
+    assert not [name for name in shared.hpa["metadata"].get("annotations", {}) if name.startswith("trimtab.dev/")]
 
 
 def _ours(managers: set[str]) -> list[str]:

@@ -142,15 +142,42 @@ async def test_s16_the_first_foreign_change_ends_the_floor_and_is_named() -> Non
         assert "FloorTakenBack" in stage.events_told()
 
 
-async def test_s16_a_field_taken_back_by_force_is_respected_while_the_number_stays_the_same() -> None:
+@pytest.mark.parametrize("force", [True, False], ids=["by force", "shared"])
+async def test_s16_a_field_taken_back_at_our_own_number_is_theirs(force: bool) -> None:
+    """An apply of an equal value meets no conflict: from then on the field has two owners, and one is not us."""
     async with FloorStage() as stage:
         await stage.needs(6)
-        stage.cluster.claim(stage.hpa, PatchOp("replace", LEAST, 6), manager="argocd", force=True)
-        stage.cluster.change(stage.hpa, PatchOp("replace", LEAST, 5), manager="argocd")
+        assert stage.cluster.claim(stage.hpa, PatchOp("replace", LEAST, 6), manager="flux", force=force) is None
+        await stage.run(MINUTE)
+
+        assert stage.least() == 6
+        assert stage.said().reason == "TakenBack"
+        assert clean(stage)
+        (ended,) = [event for event in await stage.floor_story() if isinstance(event, FloorEnded)]
+        assert (ended.by, ended.replicas) == ("flux", 6)
+
+
+async def test_s16_what_is_taken_back_at_our_own_number_stays_when_the_policy_goes() -> None:
+    async with FloorStage() as stage:
+        await stage.needs(6)
+        stage.cluster.claim(stage.hpa, PatchOp("replace", LEAST, 6), manager="flux")
+        stage.unpolicy()
         await stage.tick()
 
-        assert stage.least() == 5
-        assert stage.said().reason == "TakenBack"
+        assert stage.least() == 6
+        assert clean(stage)
+        assert owners_of(stage.object(), LEAST) == ("flux",)
+
+
+async def test_s16_what_is_taken_back_at_our_own_number_stays_when_the_load_falls_first() -> None:
+    async with FloorStage() as stage:
+        await stage.needs(6)
+        stage.cluster.claim(stage.hpa, PatchOp("replace", LEAST, 6), manager="flux")
+        await stage.needs(3)
+        await stage.run(MINUTE)
+
+        assert stage.least() == 6
+        assert clean(stage)
 
 
 async def test_s16_another_generation_of_the_policy_may_take_it_again() -> None:
