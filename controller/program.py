@@ -197,7 +197,7 @@ class Program:
             soon = min(round_, timedelta(seconds=self.settings.demand_seconds))
             clock.every("demand", soon, self._leading(self._demand_round))
         clock.every("publish", follow, self._leading(self.publisher.deliver))
-        clock.every("scaling", min(round_, SCALING), self._leading(self._scale))
+        clock.every("scaling", min(round_, SCALING), self._leading(self.scaling.round))
         clock.every("statuses", round_, self._leading(self.statuses.round))
         clock.every("report", weekly.OFTEN, self._leading(self.publisher.weekly.round))
         clock.every("surroundings", timedelta(minutes=1), self.surroundings.refresh)
@@ -242,6 +242,7 @@ class Program:
                 partial(self._begin, annotations),
                 "cannot lead yet",
                 wanted=lambda: self.election is None or self.election.leading,
+                forgives=Exception,
             )
 
     async def _begin(self, annotations: Mapping[str, str]) -> None:
@@ -253,7 +254,7 @@ class Program:
             await self._note("leading", f"{self.identity} leads, epoch {self.leadership.epoch}")
             if self.leadership.distrusted:
                 await self._note("store-distrusted", self.leadership.distrusted)
-        except TrimtabError:
+        except BaseException:
             self.leadership.drop()
             raise
         self.reconciler.start()
@@ -281,24 +282,26 @@ class Program:
 
     def _leading(self, work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
         async def run() -> None:
-            if self.leadership.epoch is not None:
+            if self.leadership.epoch is None:
+                return
+            try:
                 await work()
+            except Replaced as error:
+                log.warning("replaced", epoch=str(error))
+                await self._lost()
 
         return run
 
     async def _round(self) -> None:
-        """Ask Prometheus for the fleet, then look at every workload."""
-        await self.sight.round(self.parts.clock.now())
+        """Ask Prometheus for the fleet, then look at every workload, whatever came of the asking: numbers that are
+        not asked for grow old, and say so.
+        """
+        try:
+            await self.sight.round(self.parts.clock.now())
+        except Exception:
+            log.exception("fleet not asked")
         await self.rollouts.round()
         self._wake()
-
-    async def _scale(self) -> None:
-        """Look at every floor, unless another leads by now."""
-        try:
-            await self.scaling.round()
-        except Replaced as error:
-            log.warning("replaced", epoch=str(error))
-            await self._lost()
 
     async def _demand_round(self) -> None:
         """Ask for the load, forecast, size the floors; looked after often so that the first time is soon."""

@@ -119,7 +119,10 @@ class Sight:
             await self.fleet.ask(sources_of(self._wanted(known)), known, now)
         self._asked_at = now
         for workload in known.workloads:
-            self.look(workload, now)
+            try:
+                self.look(workload, now)
+            except Exception:
+                log.exception("look broke", workload=workload.key)  # its own pass tells of it, the others go on
         self._suspect()
 
     def _wanted(self, known: Known) -> Iterable[tuple[Workload, str | None, str | None]]:

@@ -54,7 +54,7 @@ class Background:
         trouble: str,
         *,
         wanted: Callable[[], bool] = lambda: True,
-        forgives: type[TrimtabError] = TrimtabError,
+        forgives: type[Exception] = TrimtabError,
         longest: float = LONGEST_PAUSE,
     ) -> None:
         """Do it, again and again while it fails with what is forgiven and is still wanted; `trouble` is logged."""
@@ -63,7 +63,8 @@ class Background:
             try:
                 await work()
             except forgives as error:
-                log.warning(trouble, error=str(error))
+                expected = isinstance(error, TrimtabError)
+                log.warning(trouble, error=str(error), exc_info=None if expected else error)
                 await self._pause(wait)
                 wait = min(longest, 2 * wait)
             else:

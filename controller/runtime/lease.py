@@ -184,6 +184,9 @@ class Election:
 
     def _call(self, work: Awaitable[None]) -> None:
         async def run() -> None:
-            await work
+            try:
+                await work
+            except Exception:
+                log.exception("leadership not changed", leading=self.leading)
 
         asyncio.run_coroutine_threadsafe(run(), self._main)
