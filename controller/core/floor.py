@@ -17,6 +17,7 @@ from controller.core.events import (
     Event,
     FloorEnded,
     FloorHeld,
+    FloorJudged,
     FloorProposed,
     FloorReleased,
     Intended,
@@ -41,6 +42,20 @@ FIRST_REST, LONGEST_REST = timedelta(minutes=1), timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
+class Raised:
+    """A floor that was raised for a load up to `bound` until `until`, and is not judged yet. `per_pod` is what it was
+    sized by, `was` what its people wrote; raises within that time are one.
+    """
+
+    since: datetime
+    until: datetime
+    replicas: int
+    was: int
+    bound: float
+    per_pod: float
+
+
+@dataclass(frozen=True, slots=True)
 class Floor:
     """One workload's floor as it stands. `autoscaler` is the one last spoken of, `taken_for` the policy for which the
     field was taken last, `ended` who has it now instead of us.
@@ -52,6 +67,7 @@ class Floor:
     proposal: FloorProposed | None = None
     decision: Decided | None = None
     held: FloorHeld | None = None
+    raised: Raised | None = None
     taken_for: str = ""
     ended: FloorEnded | None = None
     intent: Intent | None = None
@@ -79,7 +95,10 @@ def evolve(floor: Floor, event: Event) -> Floor:
         case Decided():
             return replace(floor, decision=event)
         case FloorHeld() | FloorEnded() | FloorReleased():
-            return _stands(replace(floor, proposal=None, decision=None, failed=0, failed_at=None), event)
+            stands = _stands(replace(floor, raised=_raised(floor, event)), event)
+            return replace(stands, proposal=None, decision=None, failed=0, failed_at=None)
+        case FloorJudged():
+            return replace(floor, raised=None)
         case Intended():
             return replace(floor, intent=_begun(event))
         case Claimed() | Applied() | NotApplied() | Superseded() if _about(floor, event):
@@ -98,6 +117,23 @@ def _stands(floor: Floor, event: FloorHeld | FloorEnded | FloorReleased) -> Floo
             return replace(floor, held=None, ended=None, taken_for="")
         case FloorReleased():
             return replace(floor, held=None)
+
+
+def _raised(floor: Floor, event: FloorHeld | FloorEnded | FloorReleased) -> Raised | None:
+    """What is to be judged after this: a floor that was raised, also while it is lowered again; none that is over."""
+    if not isinstance(event, FloorHeld) or event.found:
+        return None
+    before, pending, proposed = floor.held, floor.raised, floor.proposal
+    higher = event.replicas > (before.replicas if before is not None else event.was)
+    if not higher or proposed is None or proposed.until is None:
+        return pending
+    new = Raised(event.at, proposed.until, event.replicas, event.was, proposed.peak, proposed.per_pod)
+    if pending is None or pending.until <= event.at:
+        return new
+    return replace(
+        new, since=pending.since, until=max(pending.until, new.until), bound=max(pending.bound, new.bound),
+        replicas=max(pending.replicas, new.replicas),
+    )  # fmt: skip
 
 
 def _about(floor: Floor, event: Claimed | Applied | NotApplied | Superseded) -> bool:
@@ -140,6 +176,8 @@ def accept(floor: Floor, event: Event) -> str | None:
             return "a newer leader has it"
         case FloorProposed() if floor.intent is not None:
             return "a write is not settled yet"
+        case FloorJudged() if floor.raised is None:
+            return "no raised floor waits for a verdict"
         case _:
             return None
 

@@ -19,6 +19,7 @@ from controller.core.events import (
     Decided,
     Event,
     Expired,
+    FloorJudged,
     HandedOver,
     Intended,
     Judged,
@@ -65,6 +66,7 @@ class Report:
     questions: tuple[Question, ...] = ()
     lines: tuple[Line, ...] = ()
     rollouts: tuple[Compared, ...] = ()
+    floors: tuple[FloorJudged, ...] = ()
     watched: int | None = None
 
     @property
@@ -103,6 +105,7 @@ class Report:
             questions=tuple(question for question in self.questions if question.incident in kept),
             lines=lines,
             rollouts=tuple(one for one in self.rollouts if one.workload.namespace in may),
+            floors=tuple(one for one in self.floors if one.workload.namespace in may),
             watched=None,
         )
 
@@ -116,6 +119,7 @@ def report(
     first = min((event.at for events in past.values() for event in events), default=None)
     lines = tuple(line for line, _, _ in found)
     rollouts = (one for name, events in past.items() if name.startswith("rollout:") for one in compared(events))
+    floors = (one for events in past.values() for one in events if isinstance(one, FloorJudged))
     return Report(
         begin=begin,
         end=end,
@@ -124,6 +128,7 @@ def report(
         questions=tuple(question for _, _, questions in found for question in questions),
         lines=tuple(sorted(lines, key=lambda line: (line.at, line.workload, line.incident))),
         rollouts=tuple(sorted((one for one in rollouts if one.at >= begin), key=lambda one: (one.at, one.workload))),
+        floors=tuple(sorted((one for one in floors if one.at >= begin), key=lambda one: (one.at, one.workload))),
         watched=watched,
     )
 

@@ -1,15 +1,25 @@
-"""The floors of a report: days on which one was raised, or would have been, and how each came to its end.
+"""The floors of a report: days on which one was raised, or would have been, what it was worth, and how it ended.
 
 Promises that a floor found held is not told as raised, and that one day gives one deed, the highest. Days are UTC.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from typing import TypeAlias
 
-from controller.core.events import Decided, Event, FloorEnded, FloorHeld, FloorProposed, FloorReleased
+from controller.core.events import (
+    Bearing,
+    Decided,
+    Event,
+    FloorEnded,
+    FloorHeld,
+    FloorJudged,
+    FloorProposed,
+    FloorReleased,
+)
 from controller.core.report_parts import Deed, Line, Loop, Mark, Told, Way
 from controller.core.routes import Reason, Route
 from controller.core.words import clean, count
@@ -20,21 +30,38 @@ def floor_told(events: Sequence[Event], begin: datetime) -> Told | None:
     deeds = tuple(deed for deed in floors_of(events) if deed.at >= begin)
     news = [event for event in events if isinstance(event, FloorEnded | FloorReleased) and event.at >= begin]
     held_back = [event for event in events if _held_back(event) and event.at >= begin]
-    told = [*_raised(deeds, events), *(_over(event) for event in news)]
+    worth = [event for event in events if isinstance(event, FloorJudged) and event.at >= begin]
+    told = [*_raised(deeds, events), *([judged(worth)] if worth else []), *(_over(event) for event in news)]
     if held_back:
         why = next((clean(reason.message) for event in held_back for reason in _reasons(event)), "")
         told.append(f"held back {len(held_back)} × by the gate: {why}")
     if not told:
         return None
-    first = deeds[0] if deeds else (news or held_back)[0]
+    first = deeds[0] if deeds else (news or held_back or worth)[0]
     workload = next(event.workload for event in events if isinstance(event, FLOORS))
     ended = any(isinstance(event, FloorEnded) for event in news)
-    done = any(deed.way.done for deed in deeds)
-    mark = Mark.BAD if ended else Mark.ACTED if done else Mark.WOULD if deeds else Mark.OVER
+    failed = any(event.bearing in (Bearing.LATE, Bearing.EXCEEDED) for event in worth)
+    done = bool(worth) or any(deed.way.done for deed in deeds)
+    mark = Mark.BAD if ended or failed else Mark.ACTED if done else Mark.WOULD if deeds else Mark.OVER
     return Line(first.at, workload, mark, f"{'; '.join(told)}."), deeds, ()
 
 
-FLOORS = (FloorProposed, FloorHeld, FloorEnded, FloorReleased)
+FLOORS = (FloorProposed, FloorHeld, FloorEnded, FloorReleased, FloorJudged)
+
+WORTH = {
+    Bearing.IN_TIME: "in time",
+    Bearing.NOT_NEEDED: "not needed",
+    Bearing.LATE: "late",
+    Bearing.EXCEEDED: "exceeded by the load",
+    Bearing.UNKNOWN: "cannot be said",
+}
+
+
+def judged(events: Iterable[FloorJudged]) -> str:
+    """`held 5 floors: 4 in time, 1 not needed`."""
+    found = Counter(event.bearing for event in events)
+    told = ", ".join(f"{found[bearing]} {word}" for bearing, word in WORTH.items() if found[bearing])
+    return f"held {count(found.total(), 'floor')}: {told}"
 
 
 def floors_of(events: Sequence[Event]) -> tuple[Deed, ...]:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from controller.core.report import Report
+from controller.core.report_floors import judged
 from controller.core.report_parts import Deed, Fate, Line, Loop, Mark, Way
 from controller.core.words import clean, count, markdown, moment
 from controller.ports import Message
@@ -103,6 +104,7 @@ def facts(report: Report) -> tuple[tuple[str, str], ...]:
         ("Would have", _withheld(report)),
         ("Asked", _asked(report)),
         ("Came of it", _outcomes(report)),
+        ("Floors", judged(report.floors) if report.floors else ""),
         ("Rollouts", _rollouts(report)),
         ("Left to people", count(report.left, "incident") if report.left else ""),
         ("Watched", count(report.watched, "workload") if report.watched is not None and report.lines else ""),
@@ -280,6 +282,7 @@ def as_json(report: Report) -> Mapping[str, Any]:
         "rollouts": [
             {"workload": one.workload.key, "version": one.version, "verdict": one.verdict} for one in report.rollouts
         ],
+        "floors": Counter(one.bearing.value for one in report.floors),
         "incidents": report.incidents,
         "left_to_people": report.left,
         "watched": report.watched,

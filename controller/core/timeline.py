@@ -18,6 +18,7 @@ from controller.core.events import (
     Answered,
     Applied,
     Asked,
+    Bearing,
     Changed,
     Checked,
     Claimed,
@@ -29,6 +30,7 @@ from controller.core.events import (
     Expired,
     FloorEnded,
     FloorHeld,
+    FloorJudged,
     FloorProposed,
     FloorReleased,
     HandedOver,
@@ -56,7 +58,7 @@ from controller.core.headline import headline, would_have
 from controller.core.incident import Incident, fold
 from controller.core.phrases import act, unfit
 from controller.core.routes import Reason, Route, even_so
-from controller.core.words import clean, clock, fraction, short
+from controller.core.words import clean, clock, clock_seconds, fraction, short
 from remediations.plan import Outcome, Plan
 
 SILENT = (Claimed, RevisionHealthy)
@@ -162,7 +164,7 @@ def row_of(event: Event, told: Sequence[Event], index: int) -> Row | None:  # no
         case Noted():
             whose = f" (by {clean(event.by)})" if event.by else ""
             return Row(event.at, clean(event.code, 12), f"{clean(event.text)}{whose}", tone=Tone.WAITING)
-        case FloorProposed() | FloorHeld() | FloorEnded() | FloorReleased():
+        case FloorProposed() | FloorHeld() | FloorEnded() | FloorReleased() | FloorJudged():
             return _floor(event)
         case RolloutBegan() | Judged() | RolloutEnded():
             return rollout_row(event)
@@ -170,7 +172,7 @@ def row_of(event: Event, told: Sequence[Event], index: int) -> Row | None:  # no
             return None
 
 
-def _floor(event: FloorProposed | FloorHeld | FloorEnded | FloorReleased) -> Row:
+def _floor(event: FloorProposed | FloorHeld | FloorEnded | FloorReleased | FloorJudged) -> Row:
     match event:
         case FloorProposed(plan=None):
             text = f"would hold a floor of {event.replicas} (its own minimum is {event.was})"
@@ -190,8 +192,29 @@ def _floor(event: FloorProposed | FloorHeld | FloorEnded | FloorReleased) -> Row
         case FloorReleased():
             now = "" if event.to is None else f" · its minimum is {event.to}"
             return Row(event.at, "released", f"{clean(event.reason)}{now}")
+        case FloorJudged():
+            return _worth(event)
         case _:
             assert_never(event)
+
+
+WORTH = {
+    Bearing.IN_TIME: ("in time", "pods were ready whenever the load needed them", Tone.GOOD),
+    Bearing.NOT_NEEDED: ("not needed", "its own minimum would have done", Tone.PLAIN),
+    Bearing.LATE: ("late", "the load needed pods that were not ready yet", Tone.BAD),
+    Bearing.EXCEEDED: ("exceeded", "the load went beyond what the floor was for", Tone.BAD),
+    Bearing.UNKNOWN: ("not known", "load or pods were not seen often enough to say what it was worth", Tone.WAITING),
+}
+
+
+def _worth(event: FloorJudged) -> Row:
+    word, text, tone = WORTH[event.bearing]
+    missing = f" ({event.missing} missing)" if event.missing and event.bearing is Bearing.LATE else ""
+    ready = f"{event.replicas} pods ready at {clock_seconds(event.ready_at)}" if event.ready_at is not None else ""
+    bound = f"for a load up to {event.bound:.4g}"
+    peak = f"the largest was {event.peak:.4g} at {clock_seconds(event.peak_at)}" if event.peak_at is not None else ""
+    why = _joined(part for part in (bound, peak, ready) if part)
+    return Row(event.at, word, f"floor of {event.replicas}: {text}{missing}", why, tone)
 
 
 VERDICTS = {"promote": Tone.GOOD, "hold": Tone.WAITING, "roll-back": Tone.BAD, "cannot-know": Tone.WAITING}
@@ -200,6 +223,7 @@ ENDINGS = {
     "gone-back": "the version before runs again",
     "replaced": "another version came after it",
     "gone": "the workload is gone",
+    "switched-off": "the policy no longer wants it judged",
 }
 
 
@@ -396,3 +420,14 @@ def hints(incident: Incident) -> tuple[str, ...]:
     if judged or incident.nothing_fits:
         found.append(f"trimtab incidents export {name} --as runbook-test")
     return tuple(found)
+
+
+ANSWERING = frozenset({"approve", "reject", "undo", "resume"})
+"""Commands that act as whoever runs them, so they belong on that person's machine."""
+
+
+def places(commands: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The commands to run on one's own machine, and those that read the log and run where it is: in the pod."""
+    told = tuple(commands)
+    answering = tuple(command for command in told if command.split()[1] in ANSWERING)
+    return answering, tuple(command for command in told if command not in answering)

@@ -7,14 +7,16 @@ continued by the next round. Acts only through `decide()` and the holder. Withou
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import assert_never
+from typing import Any, assert_never
 
 import structlog
 
+from controller.core.bearing import Look, Seen, judged, seen
 from controller.core.decide import Auto, Decision
 from controller.core.events import Decided, FloorHeld, FloorProposed, FloorReleased
-from controller.core.floor import Floor
+from controller.core.floor import Floor, Raised
 from controller.core.manners import Adopt, Asked, Course, End, Forget, GiveBack, Move, Rest, Would, course
 from controller.core.said import Said, given_back, moved, number, why
 from controller.core.sizing import Wanted
@@ -38,12 +40,13 @@ LATELY = 3
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """The loop, with what it needs. `said` is what it last found, for statuses."""
+    """The loop, with what it needs. `said` is what it last found, for statuses; `seen` the looks at raised floors."""
 
     rooms: Rooms
     cache: Cache
     holder: Holder
     said: dict[Workload, Said] = field(default_factory=dict)
+    seen: dict[Workload, Seen] = field(default_factory=dict)
 
     async def round(self) -> None:
         """One pass over everything that has a floor, could have one, or carries the marks of one."""
@@ -77,6 +80,7 @@ class Scaling:
         if not floor.number and not self.cache.autoscalers(workload):
             return self.say(floor, Said(False, "NoAutoscaler", "no HorizontalPodAutoscaler scales it"))
         scene = self.scene(workload)
+        floor = await self.judge(floor, scene)
         if floor.intent is not None:
             floor = await self.holder.settle(floor, scene)
         if floor.intent is None:
@@ -87,6 +91,27 @@ class Scaling:
         if floor.number != before.number:
             await self.rooms.journal.catch_up()
         return floor
+
+    async def judge(self, floor: Floor, scene: Scene) -> Floor:
+        """Look at what a raised floor bears; once its time is over, say what it was worth."""
+        raised, workload, now = floor.raised, floor.workload, self.rooms.clock.now()
+        if raised is None:
+            self.seen.pop(workload, None)
+            return floor
+        look = self.look(raised, scene)
+        found = seen(self.seen.get(workload), raised, look) if look is not None else self.seen.get(workload)
+        if found is not None:
+            self.seen[workload] = found
+        return floor if now < raised.until else await self.holder.record(floor, judged(workload, raised, found, now))
+
+    def look(self, raised: Raised, scene: Scene) -> Look | None:
+        """Load and ready pods as of the newest numbers; None where they are in doubt."""
+        demanded = self.demanded(scene.workload.workload) if scene.workload is not None else None
+        if scene.workload is None or demanded is None or demanded.load is None or not demanded.health.healthy:
+            return None
+        per_pod = demanded.capacity.per_pod or raised.per_pod
+        status: Mapping[str, Any] = scene.workload.object.get("status") or {}
+        return Look(demanded.at, demanded.load, per_pod, int(status.get("readyReplicas") or 0)) if per_pod > 0 else None
 
     def scene(self, workload: Workload) -> Scene:
         """What is decided in."""

@@ -7,11 +7,13 @@ from datetime import timedelta
 import pytest
 
 from controller.core.events import (
+    Bearing,
     Closed,
     Decided,
     Event,
     FloorEnded,
     FloorHeld,
+    FloorJudged,
     FloorProposed,
     Judged,
     RolloutBegan,
@@ -312,3 +314,26 @@ def test_new_versions_are_counted_by_their_last_verdict() -> None:
     assert named(found)["Rollouts"] == "3 new versions: 1 not worse, 1 worse, 1 never compared"
     assert found.only(()).rollouts == ()
     assert found.only(found.namespaces).rollouts == found.rollouts
+
+
+def worth(bearing: Bearing, day: int) -> FloorJudged:
+    at = samples.at("09:00:00", DAY - timedelta(days=day))
+    return FloorJudged(at, samples.CHECKOUT, 6, bearing, at - timedelta(minutes=8), at, 3, 420.0, 400.0, at, at)
+
+
+def test_what_floors_were_worth_is_counted() -> None:
+    found = floors(held(6, 2), worth(Bearing.IN_TIME, 2), worth(Bearing.IN_TIME, 1), worth(Bearing.NOT_NEEDED, 0))
+
+    assert named(found)["Floors"] == "held 3 floors: 2 in time, 1 not needed"
+    (line,) = found.lines
+    assert line.text == (
+        "floor raised on 1 day, up to 6 (its own minimum is 3); held 3 floors: 2 in time, 1 not needed."
+    )
+    assert line.mark is Mark.ACTED
+    assert as_json(found)["floors"] == {"in-time": 2, "not-needed": 1}
+
+
+def test_a_floor_that_was_late_is_a_line_to_look_at() -> None:
+    (line,) = floors(held(6, 1), worth(Bearing.LATE, 1)).lines
+
+    assert (line.mark, line.text.endswith("held 1 floor: 1 late.")) == (Mark.BAD, True)

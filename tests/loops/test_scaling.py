@@ -6,7 +6,17 @@ import pytest
 from pydantic import JsonValue
 
 from controller.adapters.memory.access import Grant
-from controller.core.events import Claimed, Decided, FloorEnded, FloorHeld, FloorProposed, FloorReleased, Intended
+from controller.core.events import (
+    Bearing,
+    Claimed,
+    Decided,
+    FloorEnded,
+    FloorHeld,
+    FloorJudged,
+    FloorProposed,
+    FloorReleased,
+    Intended,
+)
 from controller.core.routes import Route
 from controller.core.sizing import CannotSize
 from controller.journal import Replaced
@@ -564,3 +574,43 @@ async def test_a_floor_without_budget_takes_nothing_and_the_condition_says_why()
 
 def test_every_annotation_of_ours_is_under_our_domain() -> None:
     assert all(name.startswith("trimtab.dev/floor") for name in ANNOTATIONS)
+
+
+# What it was worth
+
+
+async def test_a_raised_floor_is_judged_once_when_its_time_is_over() -> None:
+    async with FloorStage() as stage:
+        stage.numbers.lasting = timedelta(minutes=8)
+        await stage.needs(6)
+        stage.cluster.settle()
+        await stage.run(7 * MINUTE)
+        assert "floor-judged" not in await stage.floor_kinds()
+
+        await stage.run(HOUR)
+        (judged,) = [event for event in await stage.floor_story() if isinstance(event, FloorJudged)]
+        assert (judged.replicas, judged.was, judged.bound, judged.peak) == (6, 2, 420.0, 100.0)
+        assert judged.until - judged.since == timedelta(minutes=8)
+        assert judged.bearing is Bearing.NOT_NEEDED
+        assert judged.looks >= 8
+
+
+async def test_nobody_says_what_a_floor_was_worth_on_data_in_doubt() -> None:
+    async with FloorStage() as stage:
+        stage.numbers.lasting = timedelta(minutes=8)
+        await stage.needs(6)
+        stage.numbers.health[stage.checkout] = STALE
+        await stage.run(9 * MINUTE)
+
+        (judged,) = [event for event in await stage.floor_story() if isinstance(event, FloorJudged)]
+        assert (judged.bearing, judged.peak) == (Bearing.UNKNOWN, None)
+
+
+async def test_a_floor_that_was_taken_back_in_its_time_is_not_judged() -> None:
+    async with FloorStage() as stage:
+        stage.numbers.lasting = timedelta(minutes=8)
+        await stage.needs(6)
+        stage.take_back(3)
+        await stage.run(20 * MINUTE)
+
+        assert "floor-judged" not in await stage.floor_kinds()

@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import Field, TypeAdapter
 
 from controller.core.events.besides import Noted, RevisionHealthy
-from controller.core.events.floors import FloorEnded, FloorHeld, FloorProposed, FloorReleased
+from controller.core.events.floors import Bearing, FloorEnded, FloorHeld, FloorJudged, FloorProposed, FloorReleased
 from controller.core.events.incidents import (
     Answered,
     Applied,
@@ -50,6 +50,7 @@ __all__ = [
     "Answered",
     "Applied",
     "Asked",
+    "Bearing",
     "Cause",
     "Changed",
     "Checked",
@@ -62,6 +63,7 @@ __all__ = [
     "Expired",
     "FloorEnded",
     "FloorHeld",
+    "FloorJudged",
     "FloorProposed",
     "FloorReleased",
     "HandedOver",
@@ -125,6 +127,7 @@ Event: TypeAlias = (
     | FloorHeld
     | FloorEnded
     | FloorReleased
+    | FloorJudged
 )
 
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])

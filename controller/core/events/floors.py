@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import ClassVar, Literal
 
 from detectors.series import Workload
@@ -78,3 +79,42 @@ class FloorReleased:
     reason: str
     to: int | None = None
     kind: Literal["floor-released"] = "floor-released"
+
+
+class Bearing(StrEnum):
+    """What a raised floor was worth: pods stood ready whenever the load needed them; the owner's own minimum would have
+    done; the load needed pods that were not ready yet; it went beyond the bound; nobody looked often enough.
+    """
+
+    IN_TIME = "in-time"
+    NOT_NEEDED = "not-needed"
+    LATE = "late"
+    EXCEEDED = "exceeded"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class FloorJudged:
+    """What came of a floor that was raised, once the time that it was raised for is over. Raises within that time are
+    judged together.
+
+    `bound` is the load that it was for, `peak` the largest that was seen between `since` and `until`; `ready_at` when
+    as many pods as `replicas` were first seen ready; `missing` the most pods of it that the load needed and that were
+    not ready.
+    """
+
+    version: ClassVar[int] = 1
+    at: datetime
+    workload: Workload
+    replicas: int
+    bearing: Bearing
+    since: datetime
+    until: datetime
+    was: int
+    bound: float
+    peak: float | None = None
+    peak_at: datetime | None = None
+    ready_at: datetime | None = None
+    missing: int = 0
+    looks: int = 0
+    kind: Literal["floor-judged"] = "floor-judged"
