@@ -38,7 +38,7 @@ from controller.observe.cache import Cache
 from controller.observe.consent import Consents
 from controller.observe.fleet import Grid, Pool, Source, as_paths
 from controller.observe.gauges import FLOOR_WANTED, FORECAST_PEAK, shown
-from controller.observe.past import CHUNK, STEP, Floats, Past, Stretch
+from controller.observe.past import CHUNK, STEP, Answered, Floats, Past, Stretch
 from controller.observe.starts import Starts
 from controller.ports import Metrics, Paths, Unavailable
 from controller.settings import Settings
@@ -188,22 +188,21 @@ class Demand:
         workloads their answer, nobody else.
         """
         query = query_of(source, self._window)
+
+        async def ask(stretch: Stretch) -> Answered | Unavailable:
+            paths = await self._metrics.range(query, stretch.begin, stretch.end, stretch.step)
+            if isinstance(paths, Unavailable):
+                return paths
+            found, health = loads_of(paths, source, known)
+            return found, health.problems
+
         try:
-            for stretch in past.due(now, self._settled, chunk_of(source, known)):
-                if not await self._took(source, query, past, stretch, known):
-                    break
+            await past.fill(now, self._settled, chunk_of(source, known), ask)
             said = await self._metrics.instant(query, now)
         except BadQuery as error:
             log.warning("query refused", query=query, error=str(error))
             return Unavailable(str(error))
         return said if isinstance(said, Unavailable) else loads_of(as_paths(said, now, STEP), source, known)
-
-    async def _took(self, source: Source, query: str, past: Past, stretch: Stretch, known: Known) -> bool:
-        paths = await self._metrics.range(query, stretch.begin, stretch.end, STEP)
-        if isinstance(paths, Unavailable):
-            return False
-        found, health = loads_of(paths, source, known)
-        return past.take(stretch, found, health.problems)
 
     # Forecasting
 

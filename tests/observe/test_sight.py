@@ -3,12 +3,14 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from controller.api.v1alpha1.kinds import SERVICE_POLICY
 from controller.core.alerts import Alert
 from controller.kinds import PODS, REPLICA_SETS, WORKLOADS
 from controller.observe.cache import RELIST_WITHIN, Cache
+from controller.observe.past import EPOCH
 from controller.observe.sight import CLEAN_ROUNDS, WEBHOOK_HOLDS
 from controller.ports import Listed, Suspect
 from detectors.results import Abstention, Detection
@@ -108,10 +110,13 @@ async def test_an_outage_is_unknown_and_afterwards_history_is_continued() -> Non
         stage.prometheus.fault = replace(stage.prometheus.fault, down="")
         await stage.run(2 * MINUTE, MINUTE)
         assert isinstance(fleet.judged[stage.checkout].answer, Detection)
-        (history,) = fleet.histories.values()
-        series = history.shares[stage.checkout]
-        assert history.until is not None
-        assert series.end == history.until
+        (past,) = fleet.histories.values()
+        assert past.newest is not None
+        settled = stage.clock.now() - fleet.grid.settled - fleet.grid.step
+        assert EPOCH + past.newest * past.step > settled
+        known = past.known(stage.checkout)
+        assert known is not None
+        assert np.isfinite(known[1]).all()
 
 
 async def test_a_policys_wrong_query_costs_nobody_else_their_answer() -> None:
