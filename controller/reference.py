@@ -15,6 +15,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from typer.main import get_command
 
+from controller import chart
 from controller.cli.commands import app
 from controller.cli.exits import CODES
 from controller.settings import Settings
@@ -43,15 +44,35 @@ COMMANDS = """\
 Exit codes: {codes}. Where a command takes `--output text|json|markdown`, text is for people and JSON for programs.
 Commands that change something show what they will do and ask; `--yes` skips the question. `NO_COLOR` is obeyed.
 
-Reading commands (`incidents`, `explain`, `plan`, `report`, `audit verify`) read the log, so they run where it is:
-`kubectl -n trimtab exec deploy/trimtab -- trimtab explain INC-1`. `status` asks the running program, there or wherever
-its page can be reached. Answering ones (`approve`, `reject`, `undo`,
-`pause`, `resume`) run anywhere, with your own kubeconfig, and count as you."""
+## Where each command runs
+
+| commands | where | as |
+|---|---|---|
+| `doctor`, `incidents`, `explain`, `plan`, `report`, `audit verify` | in the pod, where log and settings are | \
+trimtab's account |
+| `status` | in the pod; or on your machine, with `--url` | trimtab's account, or whose token it shows |
+| `approve`, `reject`, `undo`, `pause`, `resume`, `release`, `store adopt` | on your machine, by your kubeconfig | you |
+| `runbook …`, `rbac`, `demo`, `version` | anywhere; they need no cluster | – |
+
+In the pod means `kubectl -n trimtab exec deploy/trimtab -- trimtab explain INC-1`.
+[Install](../how-to/install.md#the-command-line-on-your-machine) says how to get `trimtab` onto your machine."""
 
 SETTINGS = """\
-Each is a variable (`TRIMTAB_` and the name in capitals) or a line of one YAML file that `TRIMTAB_SETTINGS_FILE` names;
-variables win. Lists may be written `a,b`; what lies below a name takes `__`: `TRIMTAB_BUDGETS__NAMESPACE=3`.
-An unknown name in the file is an error; `trimtab doctor` names an unknown variable. Durations are seconds."""
+In a cluster you set values of the Helm chart; the column *chart* says which value sets what. A setting without one is
+given as a variable under `env`: `--set-string env.TRIMTAB_WORKERS=2`.
+
+To the program each setting is a variable (`TRIMTAB_` and the name in capitals) or a line of one YAML file that
+`TRIMTAB_SETTINGS_FILE` names; variables win. Lists may be written `a,b`; what lies below a name takes `__`:
+`TRIMTAB_BUDGETS__NAMESPACE=3`. An unknown name in the file is an error; `trimtab doctor` names an unknown variable.
+Durations are seconds."""
+
+KEPT = """\
+In a cluster each folder is a Secret in trimtab's namespace, and each file is a key of it. The names below are those of
+a release called trimtab; the chart value names another one. A Secret may be made later; only the one that
+`database.secret` names has to be there at the start.
+
+To the program they are files below the folder `secrets`, read again when they change. Their content appears in no log
+and no output."""
 
 
 def commands_page() -> str:
@@ -119,17 +140,17 @@ def settings_page() -> str:
         "",
         SETTINGS,
         "",
-        "| setting | default | |",
-        "|---|---|---|",
+        "| setting | chart | default | |",
+        "|---|---|---|---|",
         *(_setting(name, info) for name, info in settings(Settings)),
         "",
         "## Secrets",
         "",
-        "Files below the folder `secrets`, read again when they change. Their content appears in no log and no output.",
+        KEPT,
         "",
-        "| file | |",
-        "|---|---|",
-        *(f"| `{name}` | {about} |" for name, about in SECRETS),
+        "| file | Secret | chart | |",
+        "|---|---|---|---|",
+        *(f"| `{name}` | {_kept(name)} | {about} |" for name, about in SECRETS),
         "",
     ]
     return "\n".join(lines)
@@ -143,6 +164,17 @@ def settings(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Fi
             yield from settings(kind, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", info
+
+
+def _kept(file: str) -> str:
+    value, secret = chart.SECRETS[file.partition("/")[0]]
+    return f"{f'`{secret}`' if secret else 'yours to name'} | `{value}`"
+
+
+def _value(setting: str) -> str:
+    if setting in chart.FIXED:
+        return "set by the chart"
+    return f"`{chart.VALUES[setting]}`" if setting in chart.VALUES else "–"
 
 
 def _setting(name: str, info: FieldInfo) -> str:
@@ -159,7 +191,7 @@ def _setting(name: str, info: FieldInfo) -> str:
             shown = f"`{value:g}`"
         case _:
             shown = f"`{value}`"
-    return f"| `{name}` | {shown} | {(info.description or '').replace('|', chr(92) + '|')} |"
+    return f"| `{name}` | {_value(name)} | {shown} | {(info.description or '').replace('|', chr(92) + '|')} |"
 
 
 def main(docs: Path) -> None:

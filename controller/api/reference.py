@@ -42,9 +42,13 @@ def defaults(policy: Policy) -> str:
             f"{budgets.per_namespace} in a namespace, {budgets.per_cluster} in the cluster"
         ),
         "actions under way on one workload": "1",
-        "acting alone": (
+        "acting alone, a repair": (
             f"never before {policy.min_verified} verified outcomes of the runbook, "
             "and never while `automaticAbove` is left out"
+        ),
+        "acting alone, a floor or the rollback of a worse version": (
+            "never while `scaling.mode` or `canary.mode` is left out; then within a stated bound: "
+            "between the owner's minimum and the cap, or at most `falseRollback` of good versions"
         ),
         "asking": f"from an estimate of {Remediation().review_above} % (`reviewAbove`)",
         "a question stays open": f"{open_for:g} minutes (`expires` of the runbook), and is never executed later",

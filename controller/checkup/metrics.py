@@ -7,15 +7,20 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from controller.chart import named
 from controller.checkup.finding import Finding, note, well, wrong
 from controller.core.reading import Pulse, Trust, read_pulse
 from controller.core.words import count, lasting
 from controller.errors import TrimtabError
+from controller.observe.fleet import POINTS
 from controller.ports import Metrics, Unavailable
+from detectors.anomaly.baseline import Baseline
 
 SUBJECT = "Prometheus"
 LONGEST = timedelta(days=30)
 STEP = timedelta(hours=3)
+BEGINS = (Baseline().least + Baseline().guard) / POINTS
+"""The share of a band's history after which the detector judges at all."""
 
 
 class Pulsing(Metrics, Protocol):
@@ -28,14 +33,20 @@ class Pulsing(Metrics, Protocol):
 
 def no_metrics() -> Finding:
     """No metrics server is set."""
-    return note(SUBJECT, "none: only object states are seen, no indicator and no alert", "set prometheus_url")
+    return note(
+        SUBJECT, "none: only object states are seen, no indicator and no alert", f"name one ({named('prometheus_url')})"
+    )
 
 
 async def metrics(source: Pulsing, trust: Trust, baseline: timedelta, now: Callable[[], datetime]) -> Finding:
     """One line on the metrics server."""
     pulse = await source.pulse()
     if isinstance(pulse, Unavailable):
-        return wrong(SUBJECT, pulse.reason, "check prometheus_url, its login and the network policy")
+        return wrong(
+            SUBJECT,
+            pulse.reason,
+            f"check its address ({named('prometheus_url')}), its login, and the ports of networkPolicy.egressPorts",
+        )
     at = now()
     try:
         targets, up = await _count(source, "count(up)", at), await _count(source, "count(up == 1)", at)
@@ -50,7 +61,8 @@ async def metrics(source: Pulsing, trust: Trust, baseline: timedelta, now: Calla
             SUBJECT, f"{text}; {health.detail}", "until then its data counts as unhealthy and nothing acts on it"
         )
     if oldest is None or oldest < baseline:
-        return note(SUBJECT, f"{text}; indicators are judged once {lasting(baseline)} are there")
+        begins = lasting(baseline * BEGINS)
+        return note(SUBJECT, f"{text}; error shares are judged after {begins}, against up to {lasting(baseline)}")
     return well(SUBJECT, text)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
+from controller.chart import named
 from controller.checkup.finding import Finding, note, well, wrong
 from controller.core.people import members
 from controller.core.words import clean
@@ -20,15 +21,25 @@ def people(settings: Settings) -> Iterator[Finding]:
     for entry in said.approvers:
         group = entry.removeprefix("group:")
         if group != entry and not said.groups.get(group):
-            yield wrong("approvers", f"{clean(entry, 60)} has no members", f"list them under people.groups.{group}")
+            yield wrong(
+                "approvers",
+                f"{clean(entry, 60)} has no members",
+                f"list them under groups.{group} (chart) or people.groups.{group} (settings)",
+            )
     who = members(said.approvers, said.groups)
     if who:
         names = ", ".join(sorted(who)[:SHOWN]) + (f" and {len(who) - SHOWN} more" if len(who) > SHOWN else "")
         yield well("approvers", f"{names} may answer")
     elif settings.act_namespaces:
-        yield wrong("approvers", "nobody may answer, so nothing can be approved", "set people.approvers")
+        yield wrong(
+            "approvers",
+            "nobody may answer, so nothing can be approved",
+            f"name approvers ({named('people.approvers')})",
+        )
     else:
-        yield note("approvers", "nobody may answer", "set people.approvers before letting it act")
+        yield note(
+            "approvers", "nobody may answer", f"before you let it act, name approvers ({named('people.approvers')})"
+        )
     strangers = sorted(set(said.slack.values()) - who)
     if strangers:
         yield note("approvers", f"known in Slack, but not allowed to answer: {', '.join(strangers[:SHOWN])}")
@@ -52,7 +63,7 @@ def telling(settings: Settings, notifiers: int) -> Iterator[Finding]:
     yield note(
         "paging",
         f"nothing pages{besides}: a question at night waits for the morning",
-        "set webhook_url, or put an integration key into the secret pagerduty/key",
+        f"name a webhook ({named('webhook_url')}) or a PagerDuty secret (chart: notify.pagerduty.secret)",
     )
 
 

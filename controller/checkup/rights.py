@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from controller.api.rights import CLUSTER, OBSERVE, Rule, acting_rules, own
+from controller.chart import named
 from controller.checkup.finding import Finding, note, well, wrong
 from controller.ports import ResourceKind
 from controller.settings import Settings
@@ -129,7 +130,7 @@ async def rights(
     text = f"rights to read: {len(read)} needed, {len(read) - len(lacking_read)} granted, {shown}; rights to act: " + (
         f"{len(act)} needed, {len(act) - len(lacking_act)} granted in {', '.join(settings.act_namespaces)}"
         if settings.act_namespaces
-        else "none (act_namespaces is empty)"
+        else f"none (no namespace to act in is named; {named('act_namespaces')})"
     )
     found = [well(server, text) if not lacking_read and not lacking_act else wrong(server, text, "see below")]
     if lacking_read:

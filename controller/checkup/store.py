@@ -10,7 +10,7 @@ from controller.ports import LeaseState, StoreIdentity
 from controller.runtime.leadership import FOUND, distrust, read_mirror
 
 SUBJECT = "store"
-ADOPT = "bring the right one back, or say that this one counts: trimtab store adopt"
+ADOPT = "bring the right one back; or, if this is the right one, run on your machine: trimtab store adopt"
 
 
 def store(place: str, identity: StoreIdentity, unwritable: str, lease: LeaseState | None) -> Finding:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from controller.app import open_leases
 from controller.cli.exits import Exit
 from controller.cli.screen import Ended, Format, Screen
+from controller.cli.setup import in_pod
 from controller.errors import Forbidden
 from controller.ports import Leases, LeaseState
 from controller.runtime.leadership import ADOPT, FOUND, read_mirror
@@ -24,11 +25,12 @@ async def adopt(screen: Screen, settings: Settings) -> Exit:
         state = await _read(leases, settings)
         found = state.annotations.get(FOUND, "")
         if not found:
-            raise Ended("the leader trusts its store: there is nothing to adopt", Exit.FAILED)
+            raise Ended("the leader trusts its database: there is nothing to adopt", Exit.FAILED)
         mirror = read_mirror(state.annotations)
         screen.note(f"the Lease remembers  store {mirror.store[:8]}, {mirror.sequence} events, epoch {mirror.epoch}")
         screen.note(f"the leader found     store {found[:8]}")
-        screen.note("Adopting it means: what only the other store holds (records, open questions, intents) is gone.")
+        screen.note("The log, the record and the open questions of the other one do not come along.")
+        screen.note("If you can bring the other one back, do that instead.")
         screen.ask(f"Let trimtab act on store {found[:8]} from now on?")
         await _write(leases, settings, found)
         taken = await _taken_in(leases, settings)
@@ -39,7 +41,7 @@ async def adopt(screen: Screen, settings: Settings) -> Exit:
     elif taken:
         screen.marked("✔", f"store {found[:8]} is adopted", "green")
     if not taken:
-        screen.problem("written, but the leader has not taken it in yet → `trimtab doctor`")
+        screen.problem(f"written, but the leader has not taken it in yet → {in_pod(settings, 'doctor')}")
     return Exit.OK if taken else Exit.DEGRADED
 
 

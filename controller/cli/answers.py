@@ -16,6 +16,7 @@ from controller.api.v1alpha1.kinds import REMEDIATION
 from controller.app import open_clock, open_cluster
 from controller.cli.exits import Exit
 from controller.cli.screen import Ended, Format, Screen
+from controller.cli.setup import in_pod
 from controller.cli.stories import named
 from controller.core.events import Verdict, Via
 from controller.core.words import clean, clock, short
@@ -53,7 +54,7 @@ async def decide(screen: Screen, settings: Settings, asked: Asked, verdict: Verd
         patch = {"metadata": {"annotations": {VIA: Via.CLI.value}}, "spec": {"decision": decision}}
         await written(resources, item, patch, "approve")
         now = await followed(resources, item, asked.wait, decided)
-    return told_decision(screen, now, me.name, verdict)
+    return told_decision(screen, settings, now, me.name, verdict)
 
 
 async def undo(screen: Screen, settings: Settings, asked: Asked) -> Exit:
@@ -66,7 +67,7 @@ async def undo(screen: Screen, settings: Settings, asked: Asked) -> Exit:
         screen.ask(f"Take it back as {me.name}?")
         await written(resources, item, {"metadata": {"annotations": {VIA: Via.CLI.value, UNDO: me.name}}}, "undo")
         now = await followed(resources, item, asked.wait, lambda one: condition(one, UNDONE) is not None)
-    return told_undo(screen, now)
+    return told_undo(screen, settings, now)
 
 
 async def remediations(resources: Resources, asked: Asked) -> Sequence[Object]:
@@ -178,7 +179,7 @@ def decided(item: Object) -> bool:
     return bool(answer) or (approved is not None and approved["reason"] == REFUSED)
 
 
-def told_decision(screen: Screen, item: Object, me: str, verdict: Verdict) -> Exit:
+def told_decision(screen: Screen, settings: Settings, item: Object, me: str, verdict: Verdict) -> Exit:
     """Say what became of the answer."""
     answer, approved = (item.get("status") or {}).get("decision"), condition(item, APPROVED)
     executed = condition(item, EXECUTED)
@@ -191,29 +192,29 @@ def told_decision(screen: Screen, item: Object, me: str, verdict: Verdict) -> Ex
         if screen.format is not Format.JSON:
             screen.marked("✔", f"{answer['verdict']} by {answer['by']} counts", "green")
             _conditions(screen, item, (EXECUTED, VERIFIED))
-            screen.text(f"next: trimtab explain {item['spec']['incident']}")
+            screen.text(f"next: {in_pod(settings, 'explain ' + item['spec']['incident'])}")
         return Exit.FAILED if executed is not None and executed["status"] == "False" else Exit.OK
     if approved is not None and approved["reason"] == REFUSED:
         screen.problem(f"the answer does not count: {approved['message']}")
         return Exit.DENIED
-    screen.problem("written, but trimtab has not taken it in yet → is it running? `trimtab doctor`")
+    screen.problem(f"written, but trimtab has not taken it in yet → is it running? {in_pod(settings, 'doctor')}")
     return Exit.DEGRADED
 
 
-def told_undo(screen: Screen, item: Object) -> Exit:
+def told_undo(screen: Screen, settings: Settings, item: Object) -> Exit:
     """Say what became of the wish."""
     undone = condition(item, UNDONE)
     if screen.format is Format.JSON:
         screen.json({"incident": item["spec"]["incident"], "written": True, "status": item.get("status") or {}})
     if undone is None:
-        screen.problem("written, but trimtab has not taken it in yet → is it running? `trimtab doctor`")
+        screen.problem(f"written, but trimtab has not taken it in yet → is it running? {in_pod(settings, 'doctor')}")
         return Exit.DEGRADED
     if undone["reason"] == REFUSED or undone["reason"] == "NotOurs":
         screen.problem(f"not taken back: {undone['message']}")
         return Exit.DENIED if undone["reason"] == REFUSED else Exit.FAILED
     if screen.format is not Format.JSON:
         screen.marked("✔", "taken back" if undone["status"] == "True" else "it is being taken back", "green")
-        screen.text(f"next: trimtab explain {item['spec']['incident']}")
+        screen.text(f"next: {in_pod(settings, 'explain ' + item['spec']['incident'])}")
     return Exit.OK
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import httpx2
 
 from controller.app import own_token
+from controller.cli.setup import in_pod
 from controller.errors import BadSettings, Denied, ProgramUnavailable
 from controller.settings import Settings
 
@@ -22,10 +23,6 @@ TIMEOUT = 15.0
 """Seconds to wait for an answer."""
 ALIVE = "ok\n"
 """What the liveness probe answers: a token is only shown where this is said."""
-ELSEWHERE = (
-    "is it running here? Where it runs: kubectl -n {namespace} exec deploy/{name} -- trimtab {command}; "
-    "or name its page with --url"
-)
 REMEDY = "name a file with a Kubernetes token: --token-file (kubectl -n NAMESPACE create token ACCOUNT > FILE)"
 
 
@@ -41,7 +38,7 @@ async def ask(settings: Settings, address: Address, path: str, command: str, **p
     """The JSON that a path of the page answers. Raises BadSettings, Denied, ProgramUnavailable."""
     base = (address.url or f"http://127.0.0.1:{settings.http_port}").rstrip("/")
     private(base)
-    told = ELSEWHERE.format(namespace=settings.namespace, name=settings.lease_name, command=command)
+    told = f"is it running here? Where it runs: {in_pod(settings, command)}; or name its page with --url"
     try:
         async with httpx2.AsyncClient(timeout=TIMEOUT, follow_redirects=False, trust_env=False) as client:
             if (await client.get(f"{base}/healthz")).text != ALIVE:

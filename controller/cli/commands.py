@@ -24,8 +24,9 @@ Work: TypeAlias = Callable[[Screen, "Settings"], Exit | Coroutine[Any, Any, Exit
 
 app = typer.Typer(
     name="trimtab",
-    help="Watches Kubernetes services through Prometheus, repairs what breaks, and acts alone only where it has "
-    "earned it.",
+    help="Watches Kubernetes services through Prometheus: scales them ahead of their load, judges their rollouts, "
+    "repairs what breaks. Acts alone only where a policy consents and either its measured record (repairs) or a stated "
+    "bound (floors, rollbacks of a worse version) carries it.",
     epilog=f"Exit codes: {CODES}.",
     no_args_is_help=True,
     add_completion=False,
@@ -52,7 +53,7 @@ Paths: TypeAlias = Annotated[list[Path], typer.Argument(help="Runbook files, or 
 incidents_app = typer.Typer(help="List incidents, or export one.", invoke_without_command=True)
 runbook_app = typer.Typer(help="Write, lint and test runbooks.", no_args_is_help=True)
 audit_app = typer.Typer(help="Check the log.", no_args_is_help=True)
-store_app = typer.Typer(help="Say which store counts.", no_args_is_help=True)
+store_app = typer.Typer(help="Say which database counts.", no_args_is_help=True)
 for name, group in (
     ("incidents", incidents_app),
     ("runbook", runbook_app),
@@ -248,7 +249,7 @@ def pause(
     context: Context = "",
     output: Output = Format.TEXT,
 ) -> None:
-    """Stop all automation, as yourself: nothing acts until `trimtab resume`."""
+    """Stop automation, everywhere or in some namespaces, as yourself: nothing acts until `trimtab resume`."""
     from controller.cli import switch
 
     places = tuple(namespaces or ())
@@ -265,7 +266,7 @@ def pause(
 def resume(
     yes: Yes = False, kubeconfig: Kubeconfig = None, context: Context = "", output: Output = Format.TEXT
 ) -> None:
-    """Let automation go on, as yourself: every pause is ended."""
+    """Let automation go on, as yourself: ends every pause, after showing them."""
     from controller.cli import switch
 
     finish(switch.resume, output, yes=yes, kubeconfig=kubeconfig, context=context)
@@ -313,7 +314,9 @@ def rbac(
     runbooks: Annotated[Path, typer.Option("--runbooks", help="Runbook files, or a folder of them.", metavar="DIR")],
     namespaces: Annotated[
         list[str] | None,
-        typer.Option("--namespace", "-n", help="Where they act; may be given again. act_namespaces when absent."),
+        typer.Option(
+            "--namespace", "-n", help="Where they act; may be given again. The setting act_namespaces when absent."
+        ),
     ] = None,
     account: Annotated[str, typer.Option("--account", help="trimtab's ServiceAccount.")] = "trimtab",
 ) -> None:
@@ -364,7 +367,7 @@ def verify(
 
 @store_app.command("adopt")
 def adopt(yes: Yes = False, kubeconfig: Kubeconfig = None, context: Context = "", output: Output = Format.TEXT) -> None:
-    """Trust the store that the leader found, though the Lease remembers another one or a newer one."""
+    """Say, as yourself, that the database found is the right one, though the Lease remembers another or a newer one."""
     from controller.cli import adoption
 
     finish(adoption.adopt, output, yes=yes, kubeconfig=kubeconfig, context=context)

@@ -22,12 +22,14 @@ from controller.app import (
     store_place,
     store_unwritable,
 )
+from controller.chart import named
 from controller.checkup import kinds, people, rights
 from controller.checkup.finding import Finding, Mark, note, well, wrong
 from controller.checkup.metrics import metrics, no_metrics
 from controller.checkup.store import leader, store
 from controller.cli.exits import Exit
 from controller.cli.screen import Format, Screen
+from controller.cli.setup import in_pod
 from controller.core.words import markdown
 from controller.errors import KindUnknown, StoreUnavailable, TrimtabError
 from controller.ports import LeaseState, Resources
@@ -81,8 +83,8 @@ async def cluster(settings: Settings) -> tuple[LeaseState | None, Sequence[Findi
         async with open_survey(settings) as (resources, access, survey):
             version, me = await survey.version(), await access.me()
             if not me.name.startswith(f"system:serviceaccount:{settings.namespace}:"):
-                where = f"kubectl -n {settings.namespace} exec deploy/{settings.lease_name} -- trimtab doctor"
-                found.append(note("account", f"these are the rights of {me.name}, not those of the program", where))
+                text = f"these are the rights of {me.name}, not those of the program"
+                found.append(note("account", text, in_pod(settings, "doctor")))
             books = (*library(), *_own(settings))
             found += await rights.rights(access, settings, books, installed(), f"API server {version}")
             found.append(await kinds.kinds(survey))
@@ -174,7 +176,11 @@ async def slack(settings: Settings) -> Finding:
     """The chat."""
     chat = open_chat(settings)
     if chat is None:
-        return note("Slack", "off: questions are asked on the page and in Remediations only", "set slack_channel")
+        return note(
+            "Slack",
+            "off: questions are asked on the page and in Remediations only",
+            f"name a channel ({named('slack_channel')})",
+        )
     try:
         return well("Slack", (await chat.probe(settings.slack_channel)).removeprefix("Slack: "))
     except TrimtabError as error:

@@ -33,3 +33,8 @@ def redaction(found: Settings) -> Redaction:
 def quiet_logs(redact: Redaction) -> None:
     """A command's own log: errors only, beside its answer."""
     logs.configure(sys.stderr, "error", "", redact)
+
+
+def in_pod(found: Settings, command: str) -> str:
+    """The same command where the program runs, to be typed on one's own machine."""
+    return f"kubectl -n {found.namespace} exec deploy/{found.lease_name} -- trimtab {command}"

@@ -44,7 +44,7 @@ async def status(screen: Screen, settings: Settings, address: Address, namespace
     would(screen, found["would"])
     if screen.format is Format.TEXT:
         first = next(iter(found["open"]), "")
-        screen.text(f"\nnext: {f'trimtab explain {first}' if first else 'trimtab report'}")
+        screen.text(f"\nnext, in the pod: {f'trimtab explain {first}' if first else 'trimtab report'}")
     return Exit.OK
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from controller.app import open_store
 from controller.cli.exits import Exit
 from controller.cli.screen import Ended, ExportAs, Format, Screen
+from controller.cli.setup import in_pod
 from controller.core.events import Noted
 from controller.core.export import runbook_test
 from controller.core.history import History
@@ -24,7 +25,6 @@ from controller.settings import Settings
 from controller.web.badges import badge
 
 _NUMBER = re.compile(r"(?i)(?:inc-)?0*(\d{1,12})")
-ELSEWHERE = "run it where the log is: kubectl -n {namespace} exec deploy/{name} -- trimtab {command}"
 
 
 def named(text: str) -> str:
@@ -44,9 +44,7 @@ class Reading:
         try:
             return await self._opened.__aenter__()
         except StoreUnavailable as error:
-            where = ELSEWHERE.format(
-                namespace=self._settings.namespace, name=self._settings.lease_name, command=self._command
-            )
+            where = f"run it where the log is: {in_pod(self._settings, self._command)}"
             raise StoreUnavailable(str(error.args[0]), where) from error
 
     async def __aexit__(self, *error: Any) -> None:

@@ -49,7 +49,9 @@ async def resume(screen: Screen, settings: Settings) -> Exit:
             by = f" by {clean(spec['by'])}" if spec.get("by") else ""
             screen.note(f"{item['metadata']['name']}: {where}{by}: {clean(spec.get('reason') or 'no reason given')}")
         if found:
-            screen.ask(f"Let automation go on as {me.name}?")
+            if len(found) > 1:
+                screen.note(f"To end one of them only: kubectl delete automationpause {found[0]['metadata']['name']}")
+            screen.ask(f"End {'this pause' if len(found) == 1 else f'all {len(found)} pauses'} as {me.name}?")
         try:
             for item in found:
                 await resources.delete(AUTOMATION_PAUSE, None, item["metadata"]["name"])

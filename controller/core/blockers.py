@@ -50,7 +50,10 @@ def switches(facts: Facts) -> Iterator[Reason]:
         yield blocker("not-permitted", "trimtab has no right to do this here (see `trimtab doctor`)", Lifts.PERSON)
     if facts.store_trusted is False:
         yield blocker(
-            "store-not-adopted", "the store is another or behind; look at it, then `trimtab store adopt`", Lifts.NOBODY
+            "store-not-adopted",
+            "trimtab does not trust its database: it is not the one used before, or it is older. See `trimtab doctor`; "
+            "if it is the right one, run `trimtab store adopt`",
+            Lifts.NOBODY,
         )
 
 
@@ -68,7 +71,7 @@ def target(facts: Facts) -> Iterator[Reason]:
     if isinstance(facts.drift, str):
         yield blocker("drifted", f"the plan no longer fits: {facts.drift}", Lifts.NOBODY)
     if facts.cleared is True:
-        yield blocker("cleared", "the condition is over", Lifts.NOBODY)
+        yield blocker("cleared", "the symptoms are gone", Lifts.NOBODY)
     if isinstance(facts.touched, str):
         yield blocker("touched", f"changed by {facts.touched} since the proposal", Lifts.NOBODY)
 
@@ -76,11 +79,13 @@ def target(facts: Facts) -> Iterator[Reason]:
 def doubts(facts: Facts) -> Iterator[Reason]:
     """What makes it wiser to ask (S12, S14, S29)."""
     if isinstance(facts.other_critical, str):
-        yield blocker("other-critical", f"{facts.other_critical} is critical in the same scope", Lifts.APPROVAL)
+        yield blocker(
+            "other-critical", f"another incident is open in this namespace: {facts.other_critical}", Lifts.APPROVAL
+        )
     if isinstance(facts.observer_suspect, str):
         yield blocker("observer-suspect", facts.observer_suspect, Lifts.APPROVAL)
     if isinstance(facts.harmed_before, str):
-        yield blocker("harmed-before", f"made it worse in {facts.harmed_before}", Lifts.APPROVAL)
+        yield blocker("harmed-before", f"this runbook made things worse in {facts.harmed_before}", Lifts.APPROVAL)
 
 
 def repetition(proposal: Proposal, facts: Facts, now: datetime) -> Iterator[Reason]:

@@ -20,7 +20,7 @@ from controller.core.facts import Facts
 from controller.core.policy import CanaryMode, Mode, Policy, ScalingMode
 from controller.core.proposal import Proposal
 from controller.core.routes import Licence, Lifts, Reason, Route
-from controller.core.words import percent
+from controller.core.words import fraction, percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,8 @@ def earned(confidence: Confidence, policy: Policy) -> Reason:
     if any(map(isnan, (confidence.estimate, confidence.lower, confidence.abnormal, confidence.cause))):
         return Reason(Route.HAND_OVER, "unclear", "its confidence is not a number", Lifts.PERSON)
     if min(confidence.abnormal, confidence.cause) < review:
-        unsure = f"abnormal {confidence.abnormal:.2f}, cause {confidence.cause:.2f}: asks only from {review:.2f}"
+        both = f"abnormal {fraction(confidence.abnormal)}, cause {fraction(confidence.cause)}"
+        unsure = f"not sure enough to ask: {both}; both must reach {threshold(review)}"
         return Reason(Route.HAND_OVER, "unclear", unsure, Lifts.PERSON)
     if confidence.n < policy.min_verified:
         cold = f"{confidence.n} verified outcomes so far; acts alone from {policy.min_verified}"

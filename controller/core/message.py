@@ -204,7 +204,7 @@ def undo(plan: Plan) -> str:
     """How it is taken back."""
     if plan.undo:
         return "taken back at once if it gets worse, or by a person at any time, while the value is still ours"
-    return "none by itself: worse afterwards comes back to you"
+    return "cannot be taken back automatically; if it gets worse, you are told"
 
 
 def confidence(incident: Incident, background: Background) -> str:

@@ -6,6 +6,7 @@ waited out.
 
 from __future__ import annotations
 
+from controller.chart import named
 from controller.core.events import Asked, Escalated, Expired, HandedOver
 from controller.core.incident import Incident
 from controller.core.pending import Ask, Escalate, Expire, Page
@@ -21,7 +22,7 @@ async def ask(rooms: Rooms, incident: Incident, command: Ask, policy: Policy, ru
     if not policy.approvers and incident.handed_over:
         return incident
     if not policy.approvers:
-        nobody = "nobody may answer: name approvers in the settings (people.approvers)"
+        nobody = f"nobody may answer: name approvers ({named('people.approvers')}); a policy only narrows that list"
         return await page(rooms, incident, Page((nobody,)), runbook)
     lasts = min(policy.expires_after, runbook.spec.expires) if runbook is not None else policy.expires_after
     path = tuple((now + step.after, step.to) for step in runbook.spec.escalate) if runbook is not None else ()

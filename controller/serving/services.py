@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from controller.chart import named
 from controller.core.events import Opened
 from controller.core.floor import Floor
 from controller.core.headline import decided
@@ -33,8 +34,8 @@ from remediations.floor import least_of
 LATELY = timedelta(days=7)
 """How far back "what I would have done" goes."""
 
-NO_METRICS = "no Prometheus is set (prometheus_url)"
-NO_PRESET = "no metrics preset (policy_defaults.preset, or metrics of a ServicePolicy)"
+NO_METRICS = f"no Prometheus is set ({named('prometheus_url')})"
+NO_PRESET = f"no metrics preset ({named('policy_defaults.preset')}; or metrics of a ServicePolicy)"
 NO_QUERY = "its ServicePolicy has no query for the load (metrics.signals.load)"
 NO_SCALE = "a DaemonSet has as many pods as there are nodes"
 OFF = "its scaling mode is Off"

@@ -70,7 +70,7 @@ def test_what_would_have_been_done_is_listed(trimtab: Trimtab, running: Served, 
     answer = ask(trimtab, running, token)
 
     assert "○ Fri 20 Nov 14:02 UTC  shop/basket: roll back to v41, after asking · INC-2038" in answer.out
-    assert answer.out.rstrip().endswith("next: trimtab explain INC-2041")
+    assert answer.out.rstrip().endswith("next, in the pod: trimtab explain INC-2041")
 
 
 def test_programs_get_numbers_and_nulls(trimtab: Trimtab, running: Served, token: Path) -> None:

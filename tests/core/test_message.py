@@ -36,7 +36,7 @@ def test_a_question_is_six_facts_and_one_decision() -> None:
         "Change": "deployment/checkout: template of v42 → that of v41 (env LOG_LEVEL, image); "
         "not restored: ConfigMap checkout, the image behind registry.test/checkout:v41, migrations",
         "Touches": "7 pods of 1 workload; 1 of 3 actions in shop this hour",
-        "Undo": "none by itself: worse afterwards comes back to you",
+        "Undo": "cannot be taken back automatically; if it gets worse, you are told",
         "Confidence": "0.87 (at least 0.78); acts alone from 0.90: 19 of 21 like this worked (INC-2041)",
     }
     assert [button.text for button in asked.buttons] == [
@@ -176,7 +176,7 @@ def test_the_full_plan_shows_the_exact_diff_and_what_it_does_not_bring_back() ->
     assert all(line in text for line in tale.plan.not_restored)
     assert tale.digest in text
     assert "generation 17" in text
-    assert "none by itself" in text
+    assert "cannot be taken back automatically" in text
 
 
 def test_an_incident_without_a_plan_says_so() -> None:

@@ -94,7 +94,7 @@ async def test_without_prometheus_the_objects_are_observed_all_the_same() -> Non
         service = (await listed(stage))["checkout"]
 
     assert (service.ready, service.desired) == (4, 4)
-    assert service.load.why == "no Prometheus is set (prometheus_url)"
+    assert service.load.why == "no Prometheus is set (chart: prometheus.url; settings: prometheus_url)"
 
 
 async def test_what_would_have_been_done_stands_beside_the_service_and_in_the_list() -> None:

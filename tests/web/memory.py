@@ -21,6 +21,7 @@ from controller.core.report_parts import Deed
 from controller.errors import ApiUnavailable
 from controller.ports import Person, Stored
 from controller.runtime.answers import Reply, thanks
+from controller.serving.services import NO_PRESET
 from controller.web.backend import Check, Clause, Detail, Head, Paused, Quantity, Right, Service
 from detectors.results import Forecast, Peak, Span
 from detectors.series import HEALTHY, DataHealth, Problem, Series, Signal, Workload
@@ -188,7 +189,7 @@ def furnished() -> MemoryBackend:
         tale = samples.observed(BASKET) if name == "observed" else samples.ALL[name]()
         tales.append(samples.renamed(tale, f"INC-{number}"))
     stale = DataHealth(frozenset({Problem.STALE}), "the newest scrape is 312 s old")
-    none = "no metrics preset (policy_defaults.preset, or metrics of a ServicePolicy)"
+    none = NO_PRESET
     until = samples.at("14:11:00")
     services = (
         Service(

@@ -7,15 +7,17 @@ from typing import Any, Final
 
 from slack_sdk.errors import SlackApiError
 
+from controller.chart import named
 from controller.errors import ChatUnavailable, MessageGone
 
 BOT, APP = "slack/bot-token", "slack/app-token"
+CHANNEL: Final = named("slack_channel")
 
 REMEDIES: Final[Mapping[str, str]] = {
-    "channel_not_found": "Check the setting slack_channel (name or id); invite the app to a private channel.",
+    "channel_not_found": f"Check the channel ({CHANNEL}); invite the app to a private channel.",
     "not_in_channel": "Invite the app: /invite it in that channel.",
-    "is_archived": "Name a channel that is not archived in slack_channel.",
-    "restricted_action": "Let the app post in that channel, or name another in slack_channel.",
+    "is_archived": f"Name a channel that is not archived ({CHANNEL}).",
+    "restricted_action": f"Let the app post in that channel, or name another ({CHANNEL}).",
     "message_not_found": "Nothing: it is posted anew.",
     "invalid_blocks": "Report this with the incident: the message was not built as Slack wants it.",
     "msg_too_long": "Report this with the incident: the message was not built as Slack wants it.",

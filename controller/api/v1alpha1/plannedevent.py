@@ -1,4 +1,4 @@
-"""PlannedEvent: load to come, an expected change, or a freeze, for the services it selects.
+"""PlannedEvent: a freeze for the services it selects; load to come and expected changes are stored, not used yet.
 
 Times are wall-clock times of an IANA zone, as people write them. Promises that across a change of clocks the window
 is never shorter than either reading of an ambiguous time. The API server does not know time zones: an unknown one is
@@ -66,7 +66,7 @@ class Services(
 
 
 class Load(Shape):
-    """Load to come. Stored today; the loop that uses it is not part of this version."""
+    """Load to come. Stored in this version, not used yet."""
 
     factor: Annotated[float, Field(ge=0, le=1000)]
     """Times the usual load."""
@@ -91,7 +91,7 @@ class ChangeRange(Shape):
 
 
 class ExpectedChange(Shape):
-    """A change that will come and is fine. Stored today; the loop that uses it is not part of this version."""
+    """A change that will come and is fine. Stored in this version, not used yet."""
 
     signal: Signal
     """load, errors or latency."""
@@ -124,11 +124,11 @@ class PlannedEventSpec(
     services: Services
     """The workloads."""
     load: Load | None = None
-    """Load to come."""
+    """Load to come. Stored in this version, not used yet."""
     freeze: Freeze | None = None
     """No action."""
     expects: Annotated[tuple[ExpectedChange, ...], Field(min_length=1, max_length=16)] | None = None
-    """Changes that will come and are fine."""
+    """Changes that will come and are fine. Stored in this version, not used yet."""
 
     @field_validator("from_", "until")
     @classmethod

@@ -82,7 +82,7 @@ class Signals(Shape):
     errors: Query | None = None
     """Share of the requests that fail, 0–1."""
     latency: Query | None = None
-    """Latency in seconds, at the quantile of the objective."""
+    """Latency in seconds, at the quantile of the objective. Stored in this version, not used yet."""
 
 
 class Metrics(
@@ -106,7 +106,7 @@ class Metrics(
 
 
 class LatencyObjective(Shape):
-    """How fast the service should answer."""
+    """How fast the service should answer. Stored in this version, not used yet."""
 
     quantile: Annotated[float, Field(ge=0.5, le=0.9999)]
     """The share of requests that is meant, 0.5–0.9999."""
@@ -115,19 +115,19 @@ class LatencyObjective(Shape):
 
 
 class Objectives(Shape):
-    """What the service promises its users."""
+    """What the service promises its users. Stored in this version, not used yet."""
 
     availability: Percent | None = None
-    """Share of requests that succeed, such as 99.9%."""
+    """Share of requests that succeed, such as 99.9%. Stored in this version, not used yet."""
     latency: LatencyObjective | None = None
-    """How fast."""
+    """How fast. Stored in this version, not used yet."""
 
 
 Cost = Annotated[float, Field(ge=0, le=1_000_000)]
 
 
 class Price(Shape):
-    """What things cost, in one currency: only the ratio matters."""
+    """What things cost, in one currency: only the ratio matters. Stored in this version, not used yet."""
 
     pod_hour: Cost
     """One pod for one hour."""
@@ -160,10 +160,10 @@ class Canary(Shape):
 
 
 class Anomalies(Shape):
-    """How sensitive detection is."""
+    """How sensitive detection is. Stored in this version, not used yet."""
 
     false_alarms_per_week: Annotated[float, Field(ge=0, le=1000)] | None = None
-    """Alarms without a cause that are acceptable per week."""
+    """Alarms without a cause that are acceptable per week. Stored in this version, not used yet."""
 
 
 Approver = Annotated[str, StringConstraints(max_length=260, pattern=r"^((user|group):)?[^\s]{1,253}$")]
@@ -173,9 +173,12 @@ class Remediation(Shape):
     """How far the incidents loop may go."""
 
     mode: RemediationMode = RemediationMode.OBSERVE
-    """`Observe` (default), `Approve` (ask for every action) or `Auto` (act where confidence has earned it)."""
+    """`Observe` (default), `Approve` (ask for every action) or `Auto` (act alone where the verified
+    record of a runbook reaches `automaticAbove`, else ask).
+    """
     automatic_above: Threshold = NEVER
-    """In mode Auto: act alone where the lower bound of the confidence reaches this percent, 50–100. Left out: `Never`.
+    """In mode Auto: act alone where the lower bound of the runbook's verified record reaches this percent, 50–100. Left
+    out: `Never`.
     """
     review_above: Threshold = 70
     """Ask where the estimate reaches this percent, 50–100, else hand over to a person. `Never` asks nobody. Left out:
@@ -193,13 +196,13 @@ class ServicePolicySpec(Shape):
     metrics: Metrics = Field(default_factory=Metrics)
     """Where the numbers come from."""
     objectives: Objectives = Field(default_factory=Objectives)
-    """What the service promises."""
+    """What the service promises. Stored in this version, not used yet."""
     scaling: Scaling = Field(default_factory=Scaling)
     """The scaling loop."""
     canary: Canary = Field(default_factory=Canary)
     """The rollout loop."""
     anomalies: Anomalies = Field(default_factory=Anomalies)
-    """Detection."""
+    """Detection. Stored in this version, not used yet."""
     remediation: Remediation = Field(default_factory=Remediation)
     """The incidents loop."""
 

@@ -23,7 +23,7 @@ QUESTION = Message(
         ("Cause", "rollout of v42 at 14:00 (0.93); v41 ran 6 d without a restart"),
         ("Change", "deployment/checkout: template of v42 → that of v41 (image, env LOG_LEVEL)"),
         ("Touches", "12 pods of 1 workload; 1 of 3 actions this hour"),
-        ("Undo", "none by itself: worse afterwards comes back to you"),
+        ("Undo", "cannot be taken back automatically; if it gets worse, you are told"),
         ("Confidence", "0.87 (at least 0.78); acts alone from 0.90: 19 of 21 like this worked"),
     ),
     footer="expires 14:17 UTC · INC-2041 · https://trimtab.example/incidents/INC-2041",
@@ -41,7 +41,7 @@ AS_TEXT = """\
   Cause       rollout of v42 at 14:00 (0.93); v41 ran 6 d without a restart
   Change      deployment/checkout: template of v42 → that of v41 (image, env LOG_LEVEL)
   Touches     12 pods of 1 workload; 1 of 3 actions this hour
-  Undo        none by itself: worse afterwards comes back to you
+  Undo        cannot be taken back automatically; if it gets worse, you are told
   Confidence  0.87 (at least 0.78); acts alone from 0.90: 19 of 21 like this worked
   [Approve the rollback]  [Reject…]  [Full plan]  [Pause automation]"""
 

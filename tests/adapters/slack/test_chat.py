@@ -259,7 +259,7 @@ async def test_a_rate_limit_beyond_patience_is_unavailable_at_once(stage: SlackS
 @pytest.mark.parametrize(
     ("code", "remedy"),
     [
-        ("channel_not_found", "Check the setting slack_channel"),
+        ("channel_not_found", "Check the channel (chart: slack.channel; settings: slack_channel)"),
         ("not_in_channel", "Invite the app"),
         ("is_archived", "not archived"),
         ("missing_scope", "Add the scope chat:write"),
