@@ -8,7 +8,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from controller.core.timeline import Row, Story
+from controller.core.timeline import Row, Story, places
 from controller.core.words import clock_seconds, fenced, markdown, moment
 
 
@@ -29,15 +29,16 @@ def render_text(told: Story, width: int = 150) -> str:
                 lines += _hung(" " * indent, f"why: {row.why}", indent, width)
         for detail in row.details:
             lines += _hung(f"{' ' * indent}· ", detail, indent + 2, width)
-    return "\n".join([*lines, "", *next_lines(told.next, width)])
+    answering, reading = places(told.next)
+    return "\n".join([*lines, "", *_next("on your machine: ", answering, width), *_next("next: ", reading, width)])
 
 
-def next_lines(commands: Sequence[str], width: int) -> list[str]:
+def _next(label: str, commands: Sequence[str], width: int) -> list[str]:
     """The next commands in one line, or one below the other where they would be broken."""
-    line = f"next: {' · '.join(commands)}"
+    line = f"{label}{' · '.join(commands)}"
     if len(line) <= width:
-        return [line]
-    return [f"{'next: ' if number == 0 else '      '}{command}" for number, command in enumerate(commands)]
+        return [line] if commands else []
+    return [f"{label if number == 0 else ' ' * len(label)}{command}" for number, command in enumerate(commands)]
 
 
 def _hung(head: str, text: str, indent: int, width: int) -> list[str]:

@@ -19,6 +19,7 @@ from starlette.responses import HTMLResponse, Response
 
 from controller.core.report_text import SHAPES as LINE_SHAPES
 from controller.core.report_text import day_time
+from controller.core.timeline import places
 from controller.core.words import clean, clock, clock_seconds, fraction, moment, sentence, short
 from controller.web.backend import Service
 from controller.web.badges import SHAPES, badge, health_badge
@@ -99,6 +100,7 @@ def environment() -> Environment:
         hour=clock,
         moment=moment_of,
         service_path=service_path,
+        places=places,
     )
     found.globals.update(badge=badge, health_badge=health_badge, shapes=SHAPES, line_shapes=LINE_SHAPES, themes=THEMES)
     return found

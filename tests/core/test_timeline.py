@@ -10,7 +10,7 @@ import typer
 from markdown_it import MarkdownIt
 
 from controller.core.events import Alternative, Event, Noted, NothingFits, Proposed, Superseded, decode
-from controller.core.timeline import Tone, row_of, story
+from controller.core.timeline import Tone, places, row_of, story
 from controller.core.timeline_text import render_markdown, render_text
 from tests.core import samples
 from tests.core.samples import Tale, at
@@ -311,3 +311,14 @@ def test_runbooks_that_do_not_fit_are_counted_in_the_story_and_each_told_below_i
     assert all(f"· {reason}" in text for reason in reasons)
     assert render_markdown(told).count("<br>· ") == len(reasons)
     assert told.next[-1] == f"trimtab incidents export {told.id} --as runbook-test"
+
+
+def test_what_answers_is_named_apart_from_what_reads_the_log() -> None:
+    """The one acts as whoever runs it, on that person's machine; the other runs where the log is."""
+    told = story(samples.asked().numbered)
+    assert told is not None
+    answering, reading = places(told.next)
+
+    assert [command.split()[1] for command in answering] == ["approve", "reject"]
+    assert [command.split()[1] for command in reading] == ["plan", "explain"]
+    assert 'on your machine: trimtab approve INC-2041 · trimtab reject INC-2041 --reason "…"' in render_text(told, 120)
