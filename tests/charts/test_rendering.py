@@ -264,11 +264,12 @@ def test_the_notes_say_the_next_three_commands(helm: Helm) -> None:
 
     assert notes.startswith("trimtab observes only. It has no right to change anything.\n")
     assert "1. Is it healthy?            kubectl -n trimtab exec deploy/trimtab -- trimtab doctor" in notes
+    assert "2. What would it have done?  kubectl -n trimtab exec deploy/trimtab -- trimtab status" in notes
     assert (
-        "2. What would it have done?  kubectl -n trimtab port-forward svc/trimtab 8080 → http://127.0.0.1:8080" in notes
+        "kubectl -n trimtab port-forward svc/trimtab 8080 → http://127.0.0.1:8080 (login: docs/how-to/page.md)" in notes
     )
-    assert "--set 'act.namespaces={shop}'" in notes
-    assert "kubectl apply -f docs/examples/checkout.yaml" in notes
+    assert "--set 'act.namespaces={shop}' --set 'approvers={YOU}'" in notes, "a question that somebody may answer"
+    assert "docs/how-to/first-policy.md" in notes
 
 
 @pytest.mark.parametrize(
