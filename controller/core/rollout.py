@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from controller.core.diagnose import template
 from controller.core.events import Event, Judged, RolloutBegan, RolloutEnded
-from controller.core.observe import RECENT, living, newest_first
+from controller.core.events.rollouts import Ending
+from controller.core.observe import living, newest_first
 from controller.core.words import percent, times
 from detectors.results import CannotKnow, Hold, Measured, Promote, RollBack, Verdict
 from detectors.series import Workload
@@ -24,6 +25,9 @@ from runbooks.evidence import Value
 
 REGRESSION = "canary.regression"
 """The fact that a rollback may rest on."""
+AFTERWARDS = timedelta(hours=24)
+"""How long a verdict to roll back counts after the last old pod has gone: as long as the longest window of a budget, so
+that what it waits for can come."""
 
 
 def stream_of(workload: Workload) -> str:
@@ -44,6 +48,7 @@ class Version:
 class Rollout:
     """The newest rollout of a workload. `since` is when its first pod could have counted anything."""
 
+    workload: Workload
     since: datetime
     new: Version
     old: Version
@@ -55,19 +60,39 @@ class Rollout:
         """The verdict stands: it is about all looks there were, so that no later one takes it back."""
         return self.judged is not None and self.judged.verdict == "roll-back"
 
+    @property
+    def interrupted(self) -> bool:
+        """Nobody wanted it judged any more; the versions may stand beside each other still."""
+        return self.ended is not None and self.ended.how == "switched-off"
+
+    def is_of(self, new: str, old: str) -> bool:
+        """Whether it is about the versions with these uids."""
+        return (self.new.uid, self.old.uid) == (new, old)
+
 
 def advanced(rollout: Rollout | None, event: Event) -> Rollout | None:
     """The newest rollout after an event of the stream; events of another version change nothing."""
     match event:
+        case RolloutBegan() if rollout is not None and continues(rollout, event):
+            return replace(rollout, ended=None)
         case RolloutBegan():
             new = Version(event.uid, event.replica_set, event.version_name)
-            return Rollout(event.since, new, Version(event.old_uid, event.old_replica_set, event.old_version_name))
+            old = Version(event.old_uid, event.old_replica_set, event.old_version_name)
+            return Rollout(event.workload, event.since, new, old)
         case Judged() if rollout is not None and rollout.new.uid == event.uid and not rollout.rolled_back:
             return replace(rollout, judged=event)
         case RolloutEnded() if rollout is not None and rollout.new.uid == event.uid:
             return replace(rollout, ended=event)
         case _:
             return rollout
+
+
+def continues(rollout: Rollout, began: RolloutBegan) -> bool:
+    """Whether what began is the rollout that was interrupted: everything counted since then is one test, verdict
+    included, so that a false rollback is no likelier for the pause.
+    """
+    same = rollout.is_of(began.uid, began.old_uid) and rollout.since == began.since
+    return rollout.interrupted and same
 
 
 def underway(world: World) -> tuple[Version, Version] | None:
@@ -104,15 +129,38 @@ def runs(rollout: Rollout, world: World) -> bool:
     return current is not None and str(current["metadata"]["uid"]) == rollout.new.uid
 
 
+def ending(rollout: Rollout, world: World | None) -> Ending | None:
+    """How a rollout has come to its end; None while it has not, or while that cannot be said.
+
+    A version without a pod for a moment is not gone as long as its ReplicaSet wants any.
+    """
+    if world is None:
+        return "gone"
+    current = current_replica_set(world)
+    if current is None:
+        return None  # the ReplicaSet of the present template is still to come
+    match str(current["metadata"]["uid"]):
+        case rollout.new.uid:
+            stay = any(there(world, one) for one in world.replica_sets if one is not current)
+            return None if stay else "completed"
+        case rollout.old.uid:
+            return "gone-back"
+        case _:
+            return "replaced"
+
+
+def there(world: World, replica_set: Object) -> bool:
+    """Whether a version has pods, or is about to have them again."""
+    return bool(pods(world, replica_set) or replica_set["spec"].get("replicas"))
+
+
 def facts(rollout: Rollout | None, world: World, now: datetime) -> Iterator[tuple[str, Value]]:
-    """What runbooks may ask about the newest rollout: only while its version runs, and not for ever."""
+    """What runbooks may ask about the newest rollout: only while its version runs, and not for ever afterwards."""
     if rollout is None or rollout.judged is None or not runs(rollout, world):
         return
     judged = rollout.judged
-    if judged.verdict == "cannot-know" or now - judged.at >= RECENT:
+    if judged.verdict == "cannot-know" or (rollout.ended is not None and not outlives(rollout, rollout.ended, now)):
         return
-    if rollout.ended is not None and (not rollout.rolled_back or rollout.ended.how != "completed"):
-        return  # what was gone back from and comes again is judged again
     yield REGRESSION, rollout.rolled_back
     yield "canary.version", rollout.new.name
     yield "canary.baseline", rollout.old.name
@@ -120,6 +168,13 @@ def facts(rollout: Rollout | None, world: World, now: datetime) -> Iterator[tupl
         yield "canary.errors", judged.new.share
         yield "canary.baselineErrors", judged.old.share
     yield "canary.eValue", judged.e_value
+
+
+def outlives(rollout: Rollout, ended: RolloutEnded, now: datetime) -> bool:
+    """Whether the verdict counts after the end: only that to roll back, where the bad version is all that is left. What
+    was gone back from and comes again is judged again.
+    """
+    return rollout.rolled_back and ended.how == "completed" and now - ended.at < AFTERWARDS
 
 
 def told(workload: Workload, rollout: Rollout, verdict: Verdict, now: datetime) -> Judged:

@@ -2,7 +2,8 @@
 
 Level, not edge: each round reads the cluster and the log and records what is new. Sets no pace, and promotes by doing
 nothing. Acts through nobody but the incidents loop: a verdict to roll back is a fact of the workload's one incident
-(`canary.regression`), which a runbook rests on and the gate decides.
+(`canary.regression`), which a runbook rests on and the gate decides. Promises that nothing is begun or ended on a
+picture of the cluster or of the log that is not whole, and that whatever was begun is ended.
 """
 
 from __future__ import annotations
@@ -10,14 +11,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any
 
 import structlog
 
+from controller.api.v1alpha1.kinds import SERVICE_POLICY
 from controller.core.events import Event, Judged, RolloutBegan, RolloutEnded
+from controller.core.events.rollouts import Ending
 from controller.core.observe import newest_first
 from controller.core.policy import CanaryMode
-from controller.core.rollout import Rollout, Version, runs, stream_of, told, underway
+from controller.core.rollout import Rollout, Version, ending, stream_of, told, underway
+from controller.kinds import PODS, REPLICA_SETS, WORKLOADS
 from controller.observe.arms import Arms
 from controller.observe.cache import Cache
 from controller.observe.consent import Consent
@@ -44,29 +48,39 @@ class Rollouts:
     arms: Arms
 
     async def round(self) -> None:
-        """One pass over every Deployment whose rollouts anybody wants judged."""
-        for workload in tuple(self.cache.workloads()):
-            if workload.kind == "Deployment":
-                await self.rooms.passes.over("rollouts", workload, self.reconcile(workload))
-        for workload in set(self.arms.latest) - {one for one in self.arms.latest if self.open(one) is not None}:
-            del self.arms.latest[workload]
+        """One pass over every Deployment, and over those that are gone in the middle of a rollout."""
+        if not all(self.cache.shelf(kind).synced for kind in (*WORKLOADS, REPLICA_SETS, PODS, SERVICE_POLICY)):
+            return
+        await self.rooms.journal.catch_up()
+        for workload in self.workloads():
+            await self.rooms.passes.over("rollouts", workload, self.reconcile(workload))
+        for workload in tuple(self.arms.latest):
+            if self.open(workload) is None:
+                del self.arms.latest[workload]
+
+    def workloads(self) -> set[Workload]:
+        """The Deployments that are there, and those with a rollout under way by the log."""
+        there = {workload for workload in self.cache.workloads() if workload.kind == "Deployment"}
+        return there | {known.workload for known in self.rooms.history.rollouts.values() if known.ended is None}
 
     async def reconcile(self, workload: Workload) -> None:
         """One pass over one workload: ended, begun, judged."""
         consent, now = self.rooms.consents.of(workload, self.cache.labels(workload)), self.rooms.clock.now()
-        if consent.policy.canary is CanaryMode.OFF:
+        if not consent.policy.known:
+            return  # nor is the bound that would be judged by
+        world, rollout = self.cache.world(workload, now), self.open(workload)
+        wanted = consent.policy.canary is not CanaryMode.OFF
+        if rollout is not None:
+            how = ending(rollout, world) or (None if wanted else "switched-off")
+            if how is not None:
+                await self.over(workload, rollout, world, consent, how, now)
+                rollout = None
+        found = underway(world) if wanted and world is not None else None
+        if found is None or world is None:
             return
-        world = self.cache.world(workload, now)
-        found = underway(world) if world is not None else None
-        rollout = self.open(workload)
-        if rollout is not None and (found is None or found[0].uid != rollout.new.uid):
-            await self.over(workload, rollout, world, consent, now)
-            rollout = None
-        if found is not None and world is not None:
-            if rollout is None and (rollout := await self.begin(workload, *found, world, now)) is None:
-                return
-            if not rollout.rolled_back:
-                await self.judge(workload, rollout, world, consent, now)
+        rollout = rollout or await self.begin(workload, *found, world, now)
+        if rollout is not None and rollout.new.uid == found[0].uid and not rollout.rolled_back:
+            await self.judge(workload, rollout, world, consent, now)
 
     def open(self, workload: Workload) -> Rollout | None:
         """The rollout that is under way by the log."""
@@ -76,15 +90,24 @@ class Rollouts:
     async def begin(
         self, workload: Workload, new: Version, old: Version, world: World, now: datetime
     ) -> Rollout | None:
-        """Two versions have pods: from here on they are compared. None when it could not be recorded."""
-        before = self.rooms.history.rollouts.get(workload.key)
-        newest = newest_first(world)[0]["metadata"]
-        again = AGAIN in (newest.get("annotations") or {}) or (before is not None and before.new.uid == new.uid)
-        created = instant(newest.get("creationTimestamp"))
-        since = now if again or created is None else min(created, now)
+        """Two versions have pods: from here on they are compared (again). None when it could not be recorded."""
+        since = self.since(workload, new, old, newest_first(world)[0]["metadata"], now)
         names = (new.uid, new.replica_set, new.name, old.uid, old.replica_set, old.name)
         await self.record(workload, now, RolloutBegan(now, workload, since, *names))
         return self.open(workload)
+
+    def since(
+        self, workload: Workload, new: Version, old: Version, newest: Mapping[str, Any], now: datetime
+    ) -> datetime:
+        """What counts: all since its ReplicaSet was made, or was taken up again; since its beginning, if it was only
+        switched off meanwhile.
+        """
+        before = self.rooms.history.rollouts.get(workload.key)
+        if before is not None and before.interrupted and before.is_of(new.uid, old.uid):
+            return before.since
+        again = AGAIN in (newest.get("annotations") or {}) or (before is not None and before.new.uid == new.uid)
+        created = instant(newest.get("creationTimestamp"))
+        return now if again or created is None else min(created, now)
 
     async def judge(self, workload: Workload, rollout: Rollout, world: World, consent: Consent, now: datetime) -> None:
         """Judge once more, and record a verdict of another kind than the last."""
@@ -100,14 +123,20 @@ class Rollouts:
         return told(workload, rollout, verdict, now)
 
     async def over(
-        self, workload: Workload, rollout: Rollout, world: World | None, consent: Consent, now: datetime
+        self,
+        workload: Workload,
+        rollout: Rollout,
+        world: World | None,
+        consent: Consent,
+        how: Ending,
+        now: datetime,
     ) -> None:
-        """One version is left. If it is the new one, everything that was counted beside the old is judged once more: it
-        may have been enough to go back. That there is no baseline any more is no news.
+        """It has come to its end. If the new version is what is left, everything that was counted beside the old is
+        judged once more: it may have been enough to go back. That there is no baseline any more is no news.
         """
-        how = ending(rollout, world)
         verdict = rollout.judged.verdict if rollout.judged is not None else ""
-        if how == "completed" and world is not None and not rollout.rolled_back:
+        wanted = consent.policy.canary is not CanaryMode.OFF
+        if how == "completed" and wanted and world is not None and not rollout.rolled_back:
             last = await self.look(workload, rollout, world, consent, now)
             if last.verdict == "roll-back":
                 await self.record(workload, now, last)
@@ -120,15 +149,6 @@ class Rollouts:
         if await self.rooms.journal.note(stream_of(workload), event, now):
             log.info("rollout", workload=workload.key, kind=event.kind, verdict=getattr(event, "verdict", ""))
             await self.rooms.journal.catch_up()
-
-
-def ending(rollout: Rollout, world: World | None) -> Literal["completed", "gone-back", "replaced", "gone"]:
-    """How a rollout came to its end."""
-    if world is None:
-        return "gone"
-    if runs(rollout, world):
-        return "completed"
-    return "gone-back" if runs(Rollout(rollout.since, rollout.old, rollout.new), world) else "replaced"
 
 
 def owners(world: World) -> Mapping[str, str]:

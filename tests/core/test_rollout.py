@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
 from controller.core.events import Event, Judged, RolloutBegan, RolloutEnded
 from controller.core.history import History
+from controller.core.policy import Budgets
 from controller.core.rollout import (
+    AFTERWARDS,
     Rollout,
     Version,
     advanced,
     column,
+    ending,
     facts,
     runs,
     sentence,
@@ -23,11 +27,14 @@ from controller.core.rollout import (
 from controller.core.symptoms import symptoms
 from controller.core.words import times
 from detectors.results import CannotKnow, Counted, Hold, Measured, Promote, RollBack, Unknowable, Verdict
+from detectors.series import Workload
 from remediations.cluster import World
 from remediations.memory import MemoryCluster, deployment
+from remediations.owners import controlled_by
 from remediations.plan import PatchOp
 from runbooks.evidence import FACTS
 
+SHOP = Workload("shop", "Deployment", "checkout")
 NOW = datetime.fromisoformat("2026-11-20T14:00:00+00:00")
 IMAGE = "/spec/template/spec/containers/0/image"
 NUMBERS = Measured(Counted(1000.0, 41.0), Counted(2000.0, 4.0), 10.309, 5.3, 1.2, 8)
@@ -74,7 +81,7 @@ def half(service: Service) -> Service:
 def begun(service: Service) -> Rollout:
     found = underway(service.world)
     assert found is not None
-    return Rollout(service.now, *found)
+    return Rollout(service.workload, service.now, *found)
 
 
 def judged(service: Service, verdict: Verdict) -> Rollout:
@@ -153,17 +160,38 @@ def test_what_cannot_be_known_is_missing_not_false(half: Service) -> None:
     assert dict(facts(None, half.world, half.now)) == {}
 
 
-def test_a_verdict_counts_only_while_its_version_runs_and_not_for_ever(half: Service) -> None:
+@pytest.mark.parametrize("verdict", [ROLL_BACK, Hold(NUMBERS, 0.6)], ids=["roll back", "hold"])
+def test_a_verdict_counts_as_long_as_both_versions_stand_however_long_nothing_may_be_done(
+    half: Service, verdict: Verdict
+) -> None:
+    """It is recorded when it changes, not at every look: its age says nothing. A freeze may last for days."""
+    rollout = judged(half, verdict)
+
+    assert dict(facts(rollout, half.world, half.now + timedelta(days=3)))
+
+
+def test_a_verdict_counts_only_while_its_version_runs(half: Service) -> None:
     rollout = judged(half, ROLL_BACK)
-    assert dict(facts(rollout, half.world, half.now + timedelta(minutes=29)))
-    assert dict(facts(rollout, half.world, half.now + timedelta(minutes=30))) == {}
     half.roll("v41", 2)
+
     assert not runs(rollout, half.world)
     assert dict(facts(rollout, half.world, half.now)) == {}
 
 
+def test_after_the_last_old_pod_a_verdict_counts_for_as_long_as_a_budget_may_be_waited_for(half: Service) -> None:
+    """From the end, not from the verdict: a rollout may last longer than that."""
+    rollout = judged(half, ROLL_BACK)
+    end = half.now + timedelta(days=2)
+    after = advanced(rollout, RolloutEnded(end, half.workload, rollout.new.uid, "v42", "completed", "roll-back"))
+
+    assert Budgets().window <= Budgets().day <= AFTERWARDS
+    assert dict(facts(after, half.world, end + AFTERWARDS - timedelta(seconds=1)))
+    assert dict(facts(after, half.world, end + AFTERWARDS)) == {}
+
+
 @pytest.mark.parametrize(
-    ("how", "stands"), [("completed", True), ("gone-back", False), ("replaced", False), ("gone", False)]
+    ("how", "stands"),
+    [("completed", True), ("gone-back", False), ("replaced", False), ("gone", False), ("switched-off", False)],
 )
 def test_after_the_end_it_stands_only_where_the_bad_version_is_what_was_left(
     half: Service, how: str, stands: bool
@@ -182,6 +210,45 @@ def test_a_rollback_verdict_is_not_taken_back_by_a_later_look(half: Service) -> 
     later = told(half.workload, rollout, Hold(NUMBERS, 0.3), half.now)
 
     assert advanced(rollout, later) == rollout
+
+
+def test_a_rollout_that_was_only_switched_off_goes_on_with_its_verdict(half: Service) -> None:
+    """Begun anew it would have another chance to be wrong, and what was known would be lost."""
+    rollout = judged(half, ROLL_BACK)
+    new, old = rollout.new, rollout.old
+    off = RolloutEnded(half.now, half.workload, new.uid, "v42", "switched-off", "roll-back")
+    names = (new.uid, new.replica_set, new.name, old.uid, old.replica_set, old.name)
+    later = half.now + timedelta(minutes=5)
+    stopped = advanced(rollout, off)
+
+    assert stopped is not None
+    assert stopped.interrupted
+    assert advanced(stopped, RolloutBegan(later, half.workload, rollout.since, *names)) == rollout
+    anew = advanced(stopped, RolloutBegan(later, half.workload, later, *names))
+    assert anew is not None
+    assert anew.judged is None
+
+
+def test_a_rollout_is_not_over_while_a_version_without_pods_is_about_to_have_them_again(half: Service) -> None:
+    rollout, world = begun(half), half.world
+    for version in (rollout.new, rollout.old):
+        gone = tuple(pod for pod in world.pods if not controlled_by(pod, version.uid))
+        assert ending(rollout, replace(world, pods=gone)) is None
+    half.cluster.settle()
+
+    assert ending(rollout, half.world) == "completed"
+
+
+def test_how_a_rollout_ended_is_read_off_the_version_that_is_wanted(half: Service) -> None:
+    rollout, world = begun(half), half.world
+
+    assert ending(rollout, world) is None
+    assert ending(rollout, None) == "gone"
+    assert ending(rollout, replace(world, replica_sets=())) is None, "not listed yet, or not made yet"
+    half.roll("v43", 1)
+    assert ending(rollout, half.world) == "replaced"
+    half.roll("v41", 1)
+    assert ending(rollout, half.world) == "gone-back"
 
 
 def test_events_of_another_version_change_nothing(half: Service) -> None:
@@ -222,7 +289,7 @@ def test_the_record_keeps_the_newest_rollout_of_each_workload(half: Service) -> 
     ids=["hold", "promote", "roll back", "cannot know"],
 )
 def test_a_verdict_has_a_word_for_the_table_and_a_sentence(verdict: Verdict, shown: str, text: str) -> None:
-    rollout = Rollout(NOW, Version("2", "checkout-b", "v42"), Version("1", "checkout-a", "v41"))
+    rollout = Rollout(SHOP, NOW, Version("2", "checkout-b", "v42"), Version("1", "checkout-a", "v41"))
 
     assert column(rollout, verdict) == shown
     assert text in sentence(rollout, verdict)

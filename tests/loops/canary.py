@@ -64,7 +64,8 @@ class Canaried(Stage):
         return self
 
     def consent(self, canary: str, mode: str, bound: str | None) -> None:
-        """The service's policy."""
+        """The service's policy, in place of any before."""
+        self.objects.remove(SERVICE_POLICY, "shop", "checkout")
         spec = {
             "target": {"kind": "Deployment", "name": "checkout"},
             "metrics": {"preset": "istio"},

@@ -10,8 +10,11 @@ import pytest
 from controller.api.v1alpha1.kinds import SERVICE_POLICY
 from controller.core.events import Decided, Judged, Observed, Opened, Proposed, RolloutBegan, RolloutEnded, Verified
 from controller.core.routes import Licence, Route
+from controller.kinds import DEPLOYMENTS, PODS, REPLICA_SETS
 from controller.lab.scraping import Fault
+from controller.ports import Listed, ResourceKind
 from remediations.cluster import World
+from remediations.owners import controlled_by, controller_of
 from remediations.plan import Outcome
 from tests.loops.canary import BAD, GOOD, Canaried
 from tests.loops.stage import MINUTE
@@ -126,6 +129,136 @@ async def test_a_pause_holds_the_guaranteed_rollback_back_as_any_other() -> None
         await stage.run(MINUTE, TICK)
 
         assert len(stage.effects) == 1
+
+
+async def test_a_rollback_that_has_to_wait_for_longer_than_half_an_hour_is_carried_out_when_it_may() -> None:
+    """While the bad version runs, its verdict is a fact: nothing else would ever judge it again."""
+    async with Canaried() as stage:
+        await stage.calm()
+        stage.pause()
+        stage.begin(BAD)
+        while "roll-back" not in await stage.verdicts():
+            await stage.tick(TICK)
+        stage.every = 10_000
+        await stage.run(50 * MINUTE, 2 * MINUTE)
+        waited = len(stage.effects)
+        assert (await stage.incident()).closed is None
+        stage.resume()
+        stage.every = 3
+        await stage.run(2 * MINUTE, TICK)
+
+        assert (waited, len(stage.effects)) == (0, 1)
+        assert stage.image() == V41
+
+
+async def test_a_version_whose_last_pod_is_missing_for_one_round_is_not_over() -> None:
+    """Pods are listed after Deployments, and a pod that dies is made anew: neither ends a rollout."""
+    async with Canaried() as stage:
+        await stage.calm()
+        stage.begin(BAD)
+        while not await stage.kinds():
+            await stage.tick(TICK)
+        began = await stage.rollout()
+        world = stage.cluster.look(stage.checkout)
+        assert isinstance(world, World)
+        for owner in {one.uid for pod in world.pods if (one := controller_of(pod)) is not None}:
+            left = tuple(pod for pod in world.pods if not controlled_by(pod, owner))
+            stage.program.cache.take(PODS, None, Listed(left))
+            await stage.program.rollouts.round()
+            stage.watch()
+            await stage.program.rollouts.round()
+
+        assert await stage.kinds() == [RolloutBegan]
+        assert (await stage.rollout())[: len(began)] == began
+
+
+@pytest.mark.parametrize("late", [DEPLOYMENTS, REPLICA_SETS, PODS, SERVICE_POLICY], ids=lambda kind: kind.plural)
+async def test_a_new_leader_ends_and_begins_nothing_before_everything_is_listed(late: ResourceKind) -> None:
+    async with Canaried() as stage:
+        await stage.calm()
+        stage.pause()
+        stage.begin(BAD)
+        while "roll-back" not in await stage.verdicts():
+            await stage.tick(TICK)
+        known = await stage.rollout()
+        await stage.crashed()
+        take = stage.program.cache.take
+        stage.program.cache.take = lambda kind, *rest: None if kind == late else take(kind, *rest)  # type: ignore[method-assign]  # the watch of one kind is late
+        stage.watch()
+        await stage.program.rollouts.round()
+        stage.program.cache.take = take  # type: ignore[method-assign]  # it has come
+        stage.watch()
+        await stage.program.rollouts.round()
+
+        assert await stage.rollout() == known
+
+
+async def test_a_new_leader_that_has_not_read_the_log_yet_begins_no_rollout_twice() -> None:
+    """Its epoch is its own before the log is read: a round may come in between."""
+    async with Canaried() as stage:
+        await stage.calm()
+        stage.pause()
+        stage.begin(BAD)
+        while "roll-back" not in await stage.verdicts():
+            await stage.tick(TICK)
+        known = await stage.rollout()
+        stage.close()
+        stage.start()
+        await stage.program.leadership.take({})
+        stage.watch()
+        await stage.program.rollouts.round()
+
+        assert await stage.rollout() == known
+
+
+async def test_a_workload_that_goes_in_the_middle_of_a_rollout_ends_it() -> None:
+    async with Canaried() as stage:
+        await stage.calm()
+        stage.begin(GOOD)
+        await stage.run(2 * MINUTE, TICK)
+        stage.cluster.delete(stage.checkout)
+        await stage.tick(TICK)
+
+        ended = (await stage.rollout())[-1]
+        assert isinstance(ended, RolloutEnded)
+        assert ended.how == "gone"
+        assert stage.program.rooms.arms.latest == {}
+
+
+async def test_a_rollout_that_is_switched_off_is_over_and_goes_on_as_one_when_switched_on_again() -> None:
+    """What was counted meanwhile counts, and the chance of being wrong is not spent twice."""
+    async with Canaried() as stage:
+        await stage.calm()
+        stage.begin(GOOD)
+        await stage.run(2 * MINUTE, TICK)
+        stage.every = 10_000
+        stage.consent("Off", "Observe", "1%")
+        await stage.run(MINUTE, TICK)
+
+        ended = (await stage.rollout())[-1]
+        assert isinstance(ended, RolloutEnded)
+        assert ended.how == "switched-off"
+        assert stage.program.rooms.arms.latest == {}
+        stage.consent("Rollback", "Observe", "1%")
+        await stage.run(2 * MINUTE, TICK)
+        assert await stage.kinds() == [RolloutBegan, RolloutEnded, RolloutBegan]
+        began = [event for event in await stage.rollout() if isinstance(event, RolloutBegan)]
+        assert began[0].since == began[1].since
+        assert stage.program.rooms.arms.latest != {}
+
+
+async def test_nothing_is_judged_while_its_policy_cannot_be_read() -> None:
+    """Nor can the bound: one that is looser than the declared one would be believed for good."""
+    async with Canaried() as stage:
+        await stage.calm()
+        await stage.tick(TICK)
+        stage.objects.remove(SERVICE_POLICY, "shop", "checkout")
+        broken = {"target": {"kind": "Deployment", "name": "checkout"}, "canary": {"mode": "Sometimes"}}
+        stage.objects.add(SERVICE_POLICY, {"metadata": {"name": "checkout", "namespace": "shop"}, "spec": broken})
+        stage.begin(BAD)
+        await stage.run(3 * MINUTE, TICK)
+
+        assert await stage.rollout() == []
 
 
 async def test_switched_off_nothing_is_asked_and_nothing_judged() -> None:

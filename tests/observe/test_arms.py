@@ -23,7 +23,7 @@ NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LASTING = timedelta(minutes=10)
 CHECKOUT = Workload("shop", "Deployment", "checkout")
 NEW, OLD = Version("rs-42", "checkout-7b6f5c4d8", "v42"), Version("rs-41", "checkout-5d8f7c9b6", "v41")
-ROLLOUT = Rollout(NOW - LASTING, NEW, OLD)
+ROLLOUT = Rollout(CHECKOUT, NOW - LASTING, NEW, OLD)
 PODS = tuple(
     {"namespace": "shop", "pod": f"{version.replica_set}-{end * 5}"} for version in (NEW, OLD) for end in ("a", "b")
 )

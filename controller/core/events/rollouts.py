@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeAlias
 
 from detectors.results import Counted
 from detectors.series import Workload
 
+Ending: TypeAlias = Literal["completed", "gone-back", "replaced", "gone", "switched-off"]
+
 
 @dataclass(frozen=True, slots=True)
 class RolloutBegan:
-    """Two versions of a workload have pods at once (stream `rollout:…`). `since`: what counts is what came after."""
+    """Two versions of a workload have pods at once (stream `rollout:…`). `since`: what counts is what came after. Of a
+    rollout that was switched off the same once more: it goes on.
+    """
 
     version: ClassVar[int] = 1
     at: datetime
@@ -52,13 +56,13 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class RolloutEnded:
-    """Two versions no longer stand beside each other (stream `rollout:…`)."""
+    """Two versions no longer stand beside each other, or nobody wants them compared (stream `rollout:…`)."""
 
     version: ClassVar[int] = 1
     at: datetime
     workload: Workload
     uid: str
     version_name: str
-    how: Literal["completed", "gone-back", "replaced", "gone"]
+    how: Ending
     verdict: str
     kind: Literal["rollout-ended"] = "rollout-ended"
