@@ -311,7 +311,8 @@ class Program:
 
     def _wake(self) -> None:
         """Every workload that is there, and those whose incident outlived them."""
-        opened = (self.history.opened(f"incident:{incident}") for incident in self.history.open.values())
+        opened = [self.history.opened(f"incident:{incident}") for incident in self.history.open.values()]
+        opened += [first for several in self.history.unfinished.values() for first in several]
         for workload in {*self.cache.workloads(), *(first.workload for first in opened if first is not None)}:
             self.queue.add(workload)
 

@@ -132,6 +132,8 @@ def _acting(incident: Incident, event: Intended) -> str | None:
         return "the gate did not open"
     if action is not None and action.plan.digest == event.digest:
         return "that plan was carried out already"
+    if incident.to_undo:
+        return "the change before it has still to be taken back"
     return "a plan is one write" if event.step else None
 
 
@@ -153,6 +155,8 @@ def _judging(incident: Incident, event: Checked | Verified | UndoAsked | Undone)
             return f"{action.plan.remediation} cannot be undone by automation"
         case UndoAsked() | Undone() if action.undone is not None:
             return "it is already undone"
+        case UndoAsked() if incident.intent is not None and incident.intent.digest != event.digest:
+            return "another change is being written just now: look what comes of it"
         case UndoAsked() if action.undo_asked_by:
             return f"{action.undo_asked_by} has already asked for it"
         case _:

@@ -44,8 +44,12 @@ class Spent:
 
 def charges(workload: Workload, budgets: Budgets) -> tuple[Charge, ...]:
     """Everything one action on this workload is charged to."""
-    one = Charge(f"open:{workload.key}", 1, OPEN_FOR_AT_MOST, f"open actions on {workload}")
-    return (one, *_action(workload.namespace, budgets))
+    return (keeping(workload), *_action(workload.namespace, budgets))
+
+
+def keeping(workload: Workload) -> Charge:
+    """What keeps a workload to one incident at a time, from intent to judgement. No budget: an undo takes it too."""
+    return Charge(f"open:{workload.key}", 1, OPEN_FOR_AT_MOST, f"open actions on {workload}")
 
 
 def _action(namespace: str, budgets: Budgets) -> tuple[Charge, ...]:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from controller.core.confidence import Confidence, measured
 from controller.core.events import (
     Answered,
+    Applied,
     Closed,
     Event,
     FloorEnded,
@@ -28,6 +29,7 @@ from controller.core.events import (
 )
 from controller.core.floor import STREAM as FLOOR_STREAM
 from controller.core.floor import Floor, evolve
+from controller.core.incident import fold
 from controller.core.labels import Label, labels, recurred
 from controller.core.record import Record
 from controller.core.rollout import Rollout, advanced
@@ -45,7 +47,8 @@ JUDGING = (Verified, Answered, Undone)
 @dataclass(slots=True)
 class History:
     """All incidents' events, and the labels they give. Feed it with `add` in log order; `add` costs no more with a
-    long log than with a short one.
+    long log than with a short one. `unfinished` are the incidents of a workload of which a person's undo is still to be
+    done, the newest first: each gives back what it found.
     """
 
     sequence: int = 0
@@ -53,7 +56,7 @@ class History:
     record: Record = field(default_factory=Record)
     fruitless: dict[tuple[str, str], list[datetime]] = field(default_factory=dict)
     open: dict[str, str] = field(default_factory=dict)
-    unfinished: dict[str, str] = field(default_factory=dict)
+    unfinished: dict[str, tuple[Opened, ...]] = field(default_factory=dict)
     healthy: dict[str, list[HealthyRevision]] = field(default_factory=dict)
     rollouts: dict[str, Rollout] = field(default_factory=dict)
     floors: dict[str, Floor] = field(default_factory=dict)
@@ -80,10 +83,8 @@ class History:
                 self._recurrence(event)
             case Closed():
                 self._closed(stream)
-            case UndoAsked():
-                self.unfinished[self._opened(stream).workload.key] = self._opened(stream).incident
-            case Undone():
-                self.unfinished.pop(self._opened(stream).workload.key, None)
+            case UndoAsked() | Undone() | Applied():
+                self._unfinished(stream)
             case Verified() if event.outcome is not Outcome.EFFECTIVE:
                 self._fruitless(events, event)
             case _:
@@ -115,6 +116,18 @@ class History:
         first = self.streams[stream][0]
         if isinstance(first, Opened) and f"incident:{self.open.get(first.workload.key)}" == stream:
             del self.open[first.workload.key]
+
+    def _unfinished(self, stream: str) -> None:
+        """Whether a person's undo is still to be done: not once another action has taken the place of that one."""
+        first, events = self._opened(stream), self.streams[stream]
+        waiting = self.unfinished.pop(first.workload.key, ())
+        if first in waiting or isinstance(events[-1], UndoAsked):
+            incident = fold(enumerate(events, 1))
+            mine = (first,) if incident is not None and incident.to_undo else ()
+            others = (one for one in waiting if one.incident != first.incident)
+            waiting = tuple(sorted((*mine, *others), key=lambda one: one.at, reverse=True))
+        if waiting:
+            self.unfinished[first.workload.key] = waiting
 
     def opened(self, stream: str) -> Opened | None:
         """How the incident of a stream began, None for another stream."""

@@ -36,21 +36,33 @@ class Incidents:
         """One pass over one workload."""
         await self.rooms.journal.catch_up()
         seen = self.rooms.sight.look(workload, self.rooms.clock.now())
-        incident = await correlate(self.rooms, await self.open(workload), seen)
-        if incident is None:
-            return Result(self.rooms.settings.duration(self.rooms.settings.round_seconds))
         consent = self.rooms.consents.of(workload, seen.labels)
-        incident = await consider(self.rooms, self.executor, incident, seen, consent)
+        known = self.rooms.history.open.get(workload.key)
+        over = [one for one in self.rooms.history.unfinished.get(workload.key, ()) if one.incident != known]
+        for one in over:
+            await self.rooms.passes.over("undo", workload, self.finish(one.incident, seen, consent))
+        incident = await self.rooms.journal.load(known) if known is not None else None
+        incident = await correlate(self.rooms, incident, seen)
+        busy = bool(over)
+        if incident is not None:
+            incident = await consider(self.rooms, self.executor, incident, seen, consent)
+            incident, worked = await self.work(incident, seen, consent)
+            busy |= worked or (incident.question is not None and incident.question.open)
+        settings = self.rooms.settings
+        return Result(settings.duration(settings.acting_round_seconds if busy else settings.round_seconds))
+
+    async def finish(self, name: str, seen: Seen, consent: Consent) -> None:
+        """Take back what a person wants taken back of an incident that is over."""
+        incident = await self.rooms.journal.load(name)
+        if incident is not None:
+            await self.work(incident, seen, consent)
+
+    async def work(self, incident: Incident, seen: Seen, consent: Consent) -> tuple[Incident, bool]:
+        """Carry out every command that stands; the incident after them, and whether there was any."""
         todo = pending(incident, self.rooms.clock.now())
         for command in todo:
             incident = await self.carry_out(command, incident, seen, consent)
-        settings, busy = self.rooms.settings, bool(todo) or (incident.question is not None and incident.question.open)
-        return Result(settings.duration(settings.acting_round_seconds if busy else settings.round_seconds))
-
-    async def open(self, workload: Workload) -> Incident | None:
-        """The workload's open incident, or one that is over but still has something to take back."""
-        known = self.rooms.history.open.get(workload.key) or self.rooms.history.unfinished.get(workload.key)
-        return await self.rooms.journal.load(known) if known is not None else None
+        return incident, bool(todo)
 
     async def carry_out(self, command: Command, incident: Incident, seen: Seen, consent: Consent) -> Incident:
         """One command, by whoever does that."""

@@ -17,7 +17,7 @@ from typing import assert_never
 
 import structlog
 
-from controller.core.budget import Spent, charges
+from controller.core.budget import Spent, charges, keeping
 from controller.core.decide import Approval, Auto, Decision, decide
 from controller.core.events import Applied, Claimed, Intended, NotApplied, Superseded, Undone
 from controller.core.incident import Incident, Intent
@@ -74,13 +74,19 @@ class Executor:
         return await self.settle(incident, seen, policy)
 
     async def revert(self, incident: Incident, by: str, seen: Seen, policy: Policy) -> Incident:
-        """Commit to taking the action back, then do it. Charged to no budget, stopped only by the kill switch (S13)."""
+        """Commit to taking the action back, then do it. Charged to no budget, stopped only by the kill switch (S13); a
+        write of another incident to the same workload is let come to its end first.
+        """
         action, now = incident.action, self.rooms.clock.now()
         if action is None or not action.plan.undo or await self._paused(incident):
             return incident
         key = f"{incident.id}/{action.plan.digest}/undo"
         intended = Intended(now, key, action.plan.digest, 0, 1, self.epoch(), undo=True, by=by)
-        incident = await self.rooms.journal.record(incident, (intended,), now)
+        try:
+            incident = await self.rooms.journal.record(incident, (intended,), now, reserve=(kept(incident),))
+        except BudgetSpent:
+            log.info("undo waits for the write of another incident", incident=incident.id)
+            return incident
         return await self.settle(incident, seen, policy)
 
     async def settle(self, incident: Incident, seen: Seen, policy: Policy) -> Incident:
@@ -231,16 +237,14 @@ def keys_of(incident: Incident, key: str) -> tuple[str, ...]:
 
 def reservations(incident: Incident, key: str, policy: Policy) -> tuple[Reservation, ...]:
     """What the first write of a plan is charged to."""
-    return tuple(
-        Reservation(
-            open_key(incident) if charge.scope.startswith("open:") else key,
-            charge.scope,
-            1,
-            charge.window,
-            charge.limit,
-        )
-        for charge in charges(incident.workload, policy.budgets)
-    )
+    _, *budgets = charges(incident.workload, policy.budgets)
+    return kept(incident), *(Reservation(key, charge.scope, 1, charge.window, charge.limit) for charge in budgets)
+
+
+def kept(incident: Incident) -> Reservation:
+    """What keeps others from the workload while this incident writes to it."""
+    charge = keeping(incident.workload)
+    return Reservation(open_key(incident), charge.scope, 1, charge.window, charge.limit)
 
 
 def without_own(used: Spent, plan: Plan, policy: Policy) -> Spent:

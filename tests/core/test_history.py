@@ -8,8 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controller.core.accept import accept
 from controller.core.confidence import Tally
-from controller.core.events import Closed, Event, Opened, Proposed, RevisionHealthy, Undone, Verified
+from controller.core.events import (
+    Applied,
+    Closed,
+    Event,
+    Intended,
+    Opened,
+    Proposed,
+    RevisionHealthy,
+    UndoAsked,
+    Undone,
+    Verified,
+    Via,
+)
 from controller.core.history import BACKOFF, FRUITLESS_WITHIN, History
 from controller.core.labels import RECURRENCE, labels
 from controller.core.routes import Route
@@ -195,11 +208,46 @@ def test_an_open_incident_is_known_until_it_is_over() -> None:
 
 def test_an_undo_asked_after_the_end_is_not_forgotten() -> None:
     tale = samples.undo_asked().closed(time="14:21:00")
-    assert history(tale).unfinished == {SEARCH.key: "INC-2042"}
+    assert [one.incident for one in history(tale).unfinished[SEARCH.key]] == ["INC-2042"]
 
     done = samples.undo_asked()
     done.add(Undone(at("14:22:00"), done.digest, True, "256Mi again", "noor"))
     assert history(done).unfinished == {}
+
+
+def test_an_undo_of_what_another_action_has_replaced_is_over() -> None:
+    """As older logs have it: the wish came while the other one was being written."""
+    tale = writing_another()
+    tale.events.append(UndoAsked(at("14:21:00"), limits_digest(tale), "noor", Via.CLI))
+    assert SEARCH.key in history(tale).unfinished
+
+    tale.add(Applied(at("14:21:01"), "INC-2042/second", "4713"))
+    assert history(tale).unfinished == {}
+
+
+def test_an_undo_is_not_taken_in_while_another_change_is_written() -> None:
+    """The write would replace the action, and the wish with it."""
+    tale = writing_another()
+    asked = UndoAsked(at("14:21:00"), limits_digest(tale), "noor", Via.CLI)
+    assert accept(tale.incident, asked) == "another change is being written just now: look what comes of it"
+
+
+def test_nothing_new_is_written_before_what_a_person_wants_back_is_taken_back() -> None:
+    tale = writing_another()
+    intended = tale.events.pop()
+    tale.add(UndoAsked(at("14:21:00"), limits_digest(tale), "noor", Via.CLI))
+    assert accept(tale.incident, intended) == "the change before it has still to be taken back"
+
+
+def writing_another() -> Tale:
+    """A limit was raised without effect; now a rollback is being written."""
+    tale = Tale("INC-2042", SEARCH).opened().proposed(samples.limits_plan()).decided().asked().answered()
+    tale.applied().verified(Outcome.INEFFECTIVE).proposed(samples.rollback_plan(SEARCH)).decided(Route.AUTO)
+    return tale.add(Intended(at("14:20:00"), "INC-2042/second", tale.digest, 0, 1, epoch=7))
+
+
+def limits_digest(tale: Tale) -> str:
+    return next(event.plan.digest for event in tale.events if isinstance(event, Proposed))
 
 
 ALL = [samples.ALL[name]() for name in sorted(samples.ALL)]
