@@ -7,11 +7,12 @@ Controls belong to the list: things that look alarming and want no hand.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Annotated, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from controller.lab.values import Bytes, Cores, Seconds, Share
+from controller.lab.values import Bytes, Cores, Lasting, Seconds, Share
 
 Text: TypeAlias = Annotated[str, Field(min_length=1, max_length=253)]
 Positive: TypeAlias = Annotated[float, Field(gt=0, le=1e6)]
@@ -28,7 +29,7 @@ class Timed(Strict):
 
     name: Text | None = None
     at: Seconds
-    lasting: Seconds | None = Field(default=None, alias="for")
+    lasting: Lasting | None = Field(default=None, alias="for")
 
     @property
     def until(self) -> float:
@@ -120,7 +121,7 @@ class DiskFilling(Timed):
 
 
 class RetryStorm(Timed):
-    """Callers wait for `patience` and repeat each failed request; a surge for a while sets it off."""
+    """Callers wait for `patience` and repeat each failed request; a surge of what arrives sets it off."""
 
     kind: Literal["retry-storm"]
     service: Text
@@ -138,7 +139,7 @@ class PrometheusOutage(Timed):
 
 
 class Burst(Timed):
-    """A control: the load is so many times as high for a while, and goes down by itself."""
+    """A control: so many times as much arrives, from outside and from callers, and goes down by itself."""
 
     kind: Literal["burst"]
     service: Text
@@ -168,3 +169,8 @@ Fault: TypeAlias = (
 )
 AnyFault: TypeAlias = Annotated[Fault, Field(discriminator="kind")]
 RolledOut: TypeAlias = CrashLoop | BadCanary | Rollout
+Surging: TypeAlias = RetryStorm | Burst
+KINDS: Mapping[str, type[Timed]] = {
+    get_args(model.model_fields["kind"].annotation)[0]: model for model in get_args(Fault)
+}
+"""Every fault by the word for it."""

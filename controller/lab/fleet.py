@@ -11,7 +11,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.lab.latency import EDGES, Floats
+from controller.lab.latency import EDGES, Floats, Mixture
 
 CPU_SAMPLES = 6
 """Scrapes of CPU kept per pod, for an autoscaler that sees the last minute a scrape late."""
@@ -58,6 +58,8 @@ _FLOATS = (
     ("slow_median", 1.0),
     ("slow_sigma", 1.0),
     ("service_time", 0.01),
+    ("reach", np.inf),
+    ("granted", 1.0),
     ("wait", 0.0),
     ("requests", 0.0),
     ("failed", 0.0),
@@ -68,7 +70,11 @@ _FLOATS = (
 
 
 class Fleet:
-    """The columns. `size` places are in use or were; those with `phase` EMPTY are free."""
+    """The columns. `size` places are in use or were; those with `phase` EMPTY are free.
+
+    `reach` is what hardly any request takes longer than, `granted` the share of its work that there were cores for in
+    the last tick.
+    """
 
     queue: Floats
     memory: Floats
@@ -96,6 +102,8 @@ class Fleet:
     slow_median: Floats
     slow_sigma: Floats
     service_time: Floats
+    reach: Floats
+    granted: Floats
     wait: Floats
     requests: Floats
     failed: Floats
@@ -138,6 +146,12 @@ class Fleet:
             getattr(self, name)[place] = 0.0
         self.latency[place] = 0.0
         self.cpu_seen[:, place] = np.nan
+
+    def mixture(self, pods: slice | NDArray[np.int64]) -> Mixture:
+        """How long requests take at these pods."""
+        return Mixture(
+            self.median[pods], self.sigma[pods], self.slow_share[pods], self.slow_median[pods], self.slow_sigma[pods]
+        )
 
     def _clear(self, place: int) -> None:
         for name, empty in _FLOATS:

@@ -1,8 +1,9 @@
 """One tick of physics: requests arrive, wait, are served, fail, call others, and cost CPU, memory and disk.
 
 A fluid queue per pod, `Q ← max(0, Q + λdt − μdt)`, at most `timeout` of wait long: what would wait longer times out.
-Requests are conserved: what arrived was answered, failed, or waits. Callers pass load down the graph within the tick;
-failures and latency come up the graph within the tick. A slow dependency holds workers, so it costs its callers
+Requests are conserved: what arrived was answered, failed, or waits, and nobody calls for a request that was not served:
+what callers hand down is reckoned by the cores of the tick before, and what that was off is made good in the next.
+Failures and latency come up the graph within the tick. A slow dependency holds workers, so it costs its callers
 capacity. Below saturation requests wait for chance alone (Sakasegawa's approximation of M/M/c). Retries follow the
 failures of the tick before; a caller out of patience has gone when its request is served, which is work for nothing.
 """
@@ -12,16 +13,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from controller.lab.fleet import Fleet, Phase
-from controller.lab.latency import EDGES, Floats, shares
+from controller.lab.graph import Calls, Graph, Places
+from controller.lab.histograms import Histograms
+from controller.lab.latency import Floats, below
 from controller.lab.scenario import Scenario
 
-_EDGES = np.array(EDGES)
+Flags = NDArray[np.bool_]
 _ALMOST = 1.0 - 1e-9
 _BUSIEST = 0.98
-_TOGETHER = 4
-_SLOWEST = 10.0
 _STARTING, _READY, _UNREADY, _TERMINATING = map(int, (Phase.STARTING, Phase.READY, Phase.UNREADY, Phase.TERMINATING))
 PACES = 0.3
 """How far apart pods leak and fill their disks, as a share of the mean: no two come to their end at once."""
@@ -31,6 +33,7 @@ PACES = 0.3
 class Ground:
     """What the faults and the nodes make of the tick; one entry per service, or per node."""
 
+    surge: Floats
     retries: Floats
     patience: Floats
     failing: Floats
@@ -43,7 +46,7 @@ class Ground:
     disk_room: Floats
     node_cores: Floats
     node_noise: Floats
-    node_dead: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    node_dead: Flags
 
 
 @dataclass(slots=True, eq=False)
@@ -59,26 +62,43 @@ class Tick:
     buckets: Floats
 
 
+@dataclass(slots=True, eq=False)
+class _Pods:
+    """The pods at the beginning of a tick. `able` is requests per second as long as there are cores enough, `held` how
+    long each holds a worker.
+    """
+
+    service: Places
+    dead: Flags
+    endpoint: Flags
+    running: Flags
+    starting: Flags
+    held: Floats
+    able: Floats
+
+
+@dataclass(slots=True, eq=False)
+class _Work:
+    """What the pods made of a tick: requests served, those that waited too long, and those that a dead pod got; the
+    seconds that a request waited.
+    """
+
+    served: Floats
+    late: Floats
+    unanswered: Floats
+    wait: Floats
+
+
 class Flow:
     """The service graph, and what of the last tick the next one needs."""
 
     def __init__(self, scenario: Scenario) -> None:
-        names = [service.name for service in scenario.services]
-        count = len(names)
-        self.calls = np.zeros((count, count))
-        self.needed = np.zeros((count, count))
-        self.longest = np.full((count, count), np.inf)
-        for index, service in enumerate(scenario.services):
-            for call in service.calls:
-                self.calls[index, names.index(call.to)] += call.per
-                self.longest[index, names.index(call.to)] = call.timeout
-                if not call.optional:
-                    self.needed[index, names.index(call.to)] += call.per
-        self.levels = _levels(self.calls)
+        count = len(scenario.services)
+        self.graph = Graph(scenario)
         self.fail_share = np.zeros(count)
         self.down_latency = np.zeros(count)
-        self._owed, self._owed_late = np.zeros(count), np.zeros(count)
-        self._rest = _TOGETHER
+        self._ahead = np.zeros(count)
+        self._histograms = Histograms(np.array([service.timeout for service in scenario.services]))
 
     def tick(
         self,
@@ -91,153 +111,139 @@ class Flow:
         by_pod: bool = True,
     ) -> Tick:
         """Move the columns of the fleet on by `dt` seconds. `by_pod`: fill the pods' own histograms too."""
-        n, count = fleet.size, len(offered)
-        phase, service, node = fleet.phase[:n], fleet.service[:n], fleet.node[:n]
-        dead = ground.node_dead[node]
-        endpoint = phase == _READY
-        running = (endpoint | (phase == _UNREADY) | (phase == _TERMINATING)) & ~dead
-        starting = (phase == _STARTING) & ~dead
-        queue = fleet.queue[:n]
-
-        held = fleet.service_time[:n] + self.down_latency[service] + ground.delay[service]
-        rate = np.minimum(fleet.capacity[:n], fleet.concurrency[:n] / held) * running
-        arriving = self._arriving(offered, ground, summed(service, rate * endpoint, count), service, queue, dt)
-        endpoints = summed(service, endpoint, count)
-        each = np.where(endpoint, (arriving / np.maximum(endpoints, 1.0))[service], 0.0)
-        rate = self._contended(fleet, ground, rate, each, dt, running, starting)
-
-        waiting = queue + np.where(dead, 0.0, each * dt)
-        served = np.minimum(waiting, rate * dt)
-        left = waiting - served
-        late = np.maximum(left - rate * fleet.timeout[:n], 0.0)
-        queue[:] = left - late
-        wait = _waits(queue, served, rate, held, dt)
-        fleet.wait[:n] = wait
-
-        healthy = _healthy(fleet, ground, wait)
-        unanswered = late + np.where(dead, each * dt, 0.0)
-        by_service = summed(service, served, count)
+        pods, count = self._standing(fleet, ground), len(offered)
+        endpoints = summed(pods.service, pods.endpoint, count)
+        portion = pods.endpoint / np.maximum(endpoints, 1.0)[pods.service]
+        arriving = self._arriving(fleet, pods, ground, offered, portion, dt)
+        work = _worked_off(fleet, ground, pods, arriving[pods.service] * portion, dt)
+        answers = summed(pods.service, work.served, count)
+        self._ahead -= answers
         nowhere = np.where(endpoints > 0, 0.0, arriving * dt)
-        lost = summed(service, unanswered, count) + nowhere
-        fine = summed(service, served * healthy, count)
-        slow = summed(service, served * (wait + fleet.service_time[:n]), count)
-        down = self._propagate(ground, by_service, fine, lost, slow)
-        failed = _drawn(served, 1.0 - healthy * (1.0 - down)[service], drawing) + late
+        lost = summed(pods.service, work.late + work.unanswered, count) + nowhere
 
-        fleet.requests[:n] += served + late
-        fleet.failed[:n] += failed
-        used = served * fleet.cpu_each[:n] + (fleet.cpu_idle[:n] * running + fleet.cpu_starting[:n] * starting) * dt
-        fleet.cpu[:n] += used
-        self._fill(fleet, ground, held, running | starting, served, dt)
-        delayed = wait + (self.down_latency + ground.delay)[service]
-        if by_pod:
-            buckets = _by_pod(fleet, served, late, delayed, count) + self._paid(fleet, served, delayed, by_service)
-        else:
-            buckets = self._by_service(fleet, served, late, delayed, by_service)
+        healthy = _healthy(fleet, ground, work.wait)
+        down = self._come_up(fleet, ground, work, healthy, answers, lost)
+        failed = _drawn(work.served, 1.0 - healthy * (1.0 - down)[pods.service], drawing) + work.late
+        fleet.requests[: fleet.size] += work.served + work.late
+        fleet.failed[: fleet.size] += failed
+        used = _cost(fleet, ground, pods, work.served, dt)
+        delayed = work.wait + (self.down_latency + ground.delay)[pods.service]
+        counted = self._histograms.by_pod if by_pod else self._histograms.by_service
         return Tick(
             arrived=arriving * dt,
-            answered=by_service + lost,
-            failed=summed(service, failed, count) + lost - summed(service, late, count),
-            cpu=summed(service, used, count),
-            wait=_worst(wait * endpoint, service, count),
+            answered=answers + lost,
+            failed=summed(pods.service, failed + work.unanswered, count) + nowhere,
+            cpu=summed(pods.service, used, count),
+            wait=_worst(work.wait * pods.endpoint, pods.service, count),
             ready=endpoints,
-            buckets=buckets,
+            buckets=counted(fleet, work.served, work.late, delayed),
         )
 
+    def _standing(self, fleet: Fleet, ground: Ground) -> _Pods:
+        n = fleet.size
+        phase, service = fleet.phase[:n], fleet.service[:n]
+        dead = ground.node_dead[fleet.node[:n]]
+        endpoint = phase == _READY
+        running = (endpoint | (phase == _UNREADY) | (phase == _TERMINATING)) & ~dead
+        held = fleet.service_time[:n] + (self.down_latency + ground.delay)[service]
+        able = np.minimum(fleet.capacity[:n], fleet.concurrency[:n] / held) * running
+        return _Pods(service, dead, endpoint, running, (phase == _STARTING) & ~dead, held, able)
+
     def _arriving(
-        self, offered: Floats, ground: Ground, rate: Floats, service: np.ndarray, queue: Floats, dt: float
+        self, fleet: Fleet, pods: _Pods, ground: Ground, offered: Floats, portion: Floats, dt: float
     ) -> Floats:
-        """Requests per second at every service: from outside and from callers, with retries."""
+        """Requests per second at every service: from outside and from callers, with retries and surges.
+
+        A caller hands down what its pods will serve, each its portion as far as it is able; `_ahead` is how many
+        requests more than were served that has come to so far.
+        """
         share = np.minimum(self.fail_share, _ALMOST)
-        again = (1.0 - share ** (ground.retries + 1.0)) / (1.0 - share)
-        arriving = offered * again
-        waiting = summed(service, queue, len(offered)) / dt
-        for level in self.levels[:-1]:
-            handled = np.minimum(arriving[level] + waiting[level], rate[level])
-            arriving = arriving + (handled @ self.calls[level]) * again
-        return np.asarray(arriving)
+        times = ground.surge * (1.0 - share ** (ground.retries + 1.0)) / (1.0 - share)
+        arriving = np.asarray(offered * times)
+        waiting, granted = fleet.queue[: fleet.size] / dt, fleet.granted[: fleet.size]
+        for level in self.graph.levels:
+            wanted = np.minimum(arriving[pods.service] * portion + waiting, pods.able)
+            served = summed(pods.service, wanted * granted, len(offered))[level]
+            handed = np.maximum(served - self._ahead[level] / dt, 0.0)
+            self._ahead[level] += handed * dt
+            arriving = arriving + (handed @ self.graph.down[level]) * times
+        return arriving
 
-    def _contended(
-        self,
-        fleet: Fleet,
-        ground: Ground,
-        rate: Floats,
-        each: Floats,
-        dt: float,
-        running: np.ndarray,
-        starting: np.ndarray,
+    def _come_up(
+        self, fleet: Fleet, ground: Ground, work: _Work, healthy: Floats, answers: Floats, lost: Floats
     ) -> Floats:
-        """What is left of the rate where the cores of a node, or a container's limit, do not suffice."""
-        n = fleet.size
-        cost = fleet.cpu_each[:n]
-        wanted = np.minimum(each + fleet.queue[:n] / dt, rate)
-        cores = wanted * cost + fleet.cpu_idle[:n] * running + fleet.cpu_starting[:n] * starting
-        allowed = np.minimum(1.0, fleet.cpu_limit[:n] / np.maximum(cores, 1e-9))
-        by_node = summed(fleet.node[:n] + 1, cores * allowed, len(ground.node_cores) + 1)[1:] + ground.node_noise
-        scarce = np.minimum(1.0, ground.node_cores / np.maximum(by_node, 1e-9))
-        left = allowed * np.append(scarce, 1.0)[fleet.node[:n]]
-        return np.where(left < 1.0, wanted * left, rate)
-
-    def _propagate(self, ground: Ground, served: Floats, fine: Floats, lost: Floats, slow: Floats) -> Floats:
         """Failures and latency up the graph; the share that fails because of what it calls, per service."""
-        total = served + lost
-        own = np.where(total > 0, fine / np.maximum(total, 1e-9), 1.0)
-        own_latency = np.where(served > 0, slow / np.maximum(served, 1e-9), 0.0) + ground.delay
-        down, latency, fail = np.zeros(len(served)), np.zeros(len(served)), 1.0 - own
-        for level in reversed(self.levels[:-1]):
-            called = np.log1p(-np.minimum(fail ** (1.0 + ground.retries), _ALMOST))
-            down[level] = -np.expm1(self.needed[level] @ called)
-            answered = np.minimum(own_latency + latency, self.longest[level])
-            latency[level] = (self.calls[level] * answered).sum(axis=1)
-            fail[level] = 1.0 - own[level] * (1.0 - down[level])
-        self.fail_share, self.down_latency = fail, latency
-        return down
-
-    def _by_service(self, fleet: Fleet, served: Floats, late: Floats, delayed: Floats, by_service: Floats) -> Floats:
-        """Counts under each edge by service, once in four ticks, at the mean of its pods then."""
-        self._owed += by_service
-        self._owed_late += summed(fleet.service[: fleet.size], late, len(by_service))
-        self._rest -= 1
-        if self._rest > 0:
-            return np.zeros((len(by_service), len(EDGES)))
-        self._rest = _TOGETHER
-        return self._paid(fleet, served, delayed, by_service)
-
-    def _paid(self, fleet: Fleet, served: Floats, delayed: Floats, by_service: Floats) -> Floats:
-        """What is owed to the histograms; a service that answers nothing just now is paid another time."""
-        if not self._owed.any() and not self._owed_late.any():
-            return np.zeros((len(by_service), len(EDGES)))
-        n, count = fleet.size, len(by_service)
-        service, total = fleet.service[:n], np.maximum(by_service, 1e-9)
-        answering = by_service > 0
-        means = [
-            np.where(answering, summed(service, served * column[:n], count) / total, 1.0) for column in _mixture(fleet)
-        ]
-        wait = summed(service, served * delayed, count) / total
-        counts = np.where(answering, self._owed, 0.0)
-        buckets = counts[:, None] * shares(means[0], means[1], means[2], means[3], means[4], wait)
-        buckets += self._owed_late[:, None] * (_EDGES >= _SLOWEST)
-        self._owed = self._owed - counts
-        self._owed_late = np.zeros(count)
-        return buckets
-
-    def _fill(self, fleet: Fleet, ground: Ground, held: Floats, alive: np.ndarray, served: Floats, dt: float) -> None:
-        n = fleet.size
+        n, total = fleet.size, answers + lost
         service = fleet.service[:n]
-        apart = fleet.pace[:n]
-        leaking = fleet.leak[:n] * (1.0 + PACES * apart)
-        leaking = leaking + ground.leak[service] * (1.0 + ground.leak_spread[service] * apart)
-        grown = fleet.leaked[:n] + leaking * dt * alive
-        most = np.where(fleet.leak[:n] > 0, np.inf, ground.leak_most[service])
-        fleet.leaked[:n] = np.maximum(fleet.leaked[:n], np.minimum(grown, most))
-        inside = fleet.queue[:n] + served / dt * held
-        fleet.memory[:n] = (fleet.memory_base[:n] + fleet.memory_each[:n] * inside + fleet.leaked[:n]) * alive
-        fleet.disk[:n] += ground.disk[service] * (1.0 + PACES * apart) * dt * alive
+        count = len(total)
+        good = summed(service, work.served * healthy, count)
+        fine = np.where(total > 0, good / np.maximum(total, 1e-9), 1.0)
+        slow = summed(service, work.served * (work.wait + fleet.service_time[:n]), count)
+        latency = np.where(answers > 0, slow / np.maximum(answers, 1e-9), 0.0) + ground.delay
+        reach = _worst(np.where(work.served > 0, work.wait + fleet.reach[:n], 0.0), service, count) + ground.delay
+
+        def late(calls: Calls, waits: Floats) -> Floats:
+            shares = np.zeros(len(calls.called))
+            slowest = np.where(answers > 0, reach + waits, 0.0)
+            for place in np.flatnonzero(slowest[calls.called] > calls.patience):
+                called = calls.called[place]
+                left = calls.patience[place] - ground.delay[called] - waits[called]
+                shares[place] = _late(fleet, work, np.flatnonzero(service == called), left)
+            return shares
+
+        above = self.graph.up(fine, latency, ground.retries, late)
+        self.fail_share, self.down_latency = above.fails, above.waits
+        return above.down
 
 
-def summed(places: np.ndarray, weights: np.ndarray, count: int) -> Floats:
+def summed(places: Places, weights: Floats | Flags, count: int) -> Floats:
     """The sum of the weights at each place, as floats."""
     return np.bincount(places, weights, count).astype(np.float64, copy=False)
+
+
+def _worked_off(fleet: Fleet, ground: Ground, pods: _Pods, each: Floats, dt: float) -> _Work:
+    """The queues moved on, `each` requests per second arriving at a pod."""
+    n = fleet.size
+    wanted = np.minimum(each + fleet.queue[:n] / dt, pods.able)
+    fleet.granted[:n] = granted = _granted(fleet, ground, pods, wanted)
+    rate = np.where(granted < 1.0, wanted * granted, pods.able)
+    come = each * dt
+    waiting = fleet.queue[:n] + np.where(pods.dead, 0.0, come)
+    served = np.minimum(waiting, rate * dt)
+    left = waiting - served
+    late = np.maximum(left - rate * fleet.timeout[:n], 0.0)
+    fleet.queue[:n] = left - late
+    fleet.wait[:n] = wait = _waits(fleet.queue[:n], served, rate, pods.held, dt)
+    return _Work(served, late, np.where(pods.dead, come, 0.0), wait)
+
+
+def _granted(fleet: Fleet, ground: Ground, pods: _Pods, wanted: Floats) -> Floats:
+    """The share of what each pod wants to do that its limit, and the cores of its node, allow."""
+    n = fleet.size
+    cores = wanted * fleet.cpu_each[:n] + fleet.cpu_idle[:n] * pods.running + fleet.cpu_starting[:n] * pods.starting
+    allowed = np.minimum(1.0, fleet.cpu_limit[:n] / np.maximum(cores, 1e-9))
+    by_node = summed(fleet.node[:n] + 1, cores * allowed, len(ground.node_cores) + 1)[1:] + ground.node_noise
+    scarce = np.minimum(1.0, ground.node_cores / np.maximum(by_node, 1e-9))
+    return np.asarray(allowed * np.append(scarce, 1.0)[fleet.node[:n]])
+
+
+def _cost(fleet: Fleet, ground: Ground, pods: _Pods, served: Floats, dt: float) -> Floats:
+    """CPU, memory and disk grown by a tick's work; CPU seconds used by each pod."""
+    n = fleet.size
+    alive = pods.running | pods.starting
+    idle = fleet.cpu_idle[:n] * pods.running + fleet.cpu_starting[:n] * pods.starting
+    used = served * fleet.cpu_each[:n] + idle * dt
+    fleet.cpu[:n] += used
+    apart = fleet.pace[:n]
+    leaking = fleet.leak[:n] * (1.0 + PACES * apart)
+    leaking = leaking + ground.leak[pods.service] * (1.0 + ground.leak_spread[pods.service] * apart)
+    grown = fleet.leaked[:n] + leaking * dt * alive
+    most = np.where(fleet.leak[:n] > 0, np.inf, ground.leak_most[pods.service])
+    fleet.leaked[:n] = np.maximum(fleet.leaked[:n], np.minimum(grown, most))
+    inside = fleet.queue[:n] + served / dt * pods.held
+    fleet.memory[:n] = (fleet.memory_base[:n] + fleet.memory_each[:n] * inside + fleet.leaked[:n]) * alive
+    fleet.disk[:n] += ground.disk[pods.service] * (1.0 + PACES * apart) * dt * alive
+    return np.asarray(used)
 
 
 def _healthy(fleet: Fleet, ground: Ground, wait: Floats) -> Floats:
@@ -251,6 +257,13 @@ def _healthy(fleet: Fleet, ground: Ground, wait: Floats) -> Floats:
     if np.isfinite(ground.patience).any():
         healthy = np.where(wait > ground.patience[service], 0.0, healthy)
     return np.asarray(healthy)
+
+
+def _late(fleet: Fleet, work: _Work, pods: Places, seconds: float) -> float:
+    """The share of what these pods have served that took longer, their own wait included."""
+    under = below(*fleet.mixture(pods), seconds - work.wait[pods])
+    served = work.served[pods]
+    return float(served @ (1.0 - under) / served.sum())
 
 
 def _drawn(served: Floats, share: Floats, drawing: np.random.Generator) -> Floats:
@@ -269,32 +282,7 @@ def _waits(queue: Floats, served: Floats, rate: Floats, held: Floats, dt: float)
     return np.where(serving, queue / safe + chance, 0.0)
 
 
-def _by_pod(fleet: Fleet, served: Floats, late: Floats, delayed: Floats, count: int) -> Floats:
-    """Counts under each edge, kept by pod and summed by service; a time-out took as long as it waited."""
-    n = fleet.size
-    median, sigma, slow_share, slow_median, slow_sigma = (column[:n] for column in _mixture(fleet))
-    counts = served[:, None] * shares(median, sigma, slow_share, slow_median, slow_sigma, delayed)
-    counts += late[:, None] * (fleet.timeout[:n, None] <= _EDGES)
-    fleet.latency[:n] += counts
-    sums = np.zeros((count, len(EDGES)))
-    np.add.at(sums, fleet.service[:n], counts)
-    return sums
-
-
-def _mixture(fleet: Fleet) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    return fleet.median, fleet.sigma, fleet.slow_share, fleet.slow_median, fleet.slow_sigma
-
-
-def _worst(values: Floats, service: np.ndarray, count: int) -> Floats:
+def _worst(values: Floats, service: Places, count: int) -> Floats:
     worst = np.zeros(count)
     np.maximum.at(worst, service, values)
     return worst
-
-
-def _levels(calls: Floats) -> list[np.ndarray[tuple[int], np.dtype[np.int64]]]:
-    """Services by how many calls lie before them: callers come before what they call."""
-    depth = np.zeros(len(calls), np.int64)
-    for _ in range(len(calls)):
-        for caller, called in zip(*np.nonzero(calls), strict=True):
-            depth[called] = max(depth[called], depth[caller] + 1)
-    return [np.flatnonzero(depth == level) for level in range(int(depth.max(initial=0)) + 1)]

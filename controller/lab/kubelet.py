@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 from controller.lab.fleet import Phase
+from controller.lab.latency import reach
 from controller.lab.state import Ended, Pod, ReplicaSet, State
 from remediations.pods import OOM
 
@@ -41,6 +42,7 @@ def create(state: State, owner: ReplicaSet) -> Pod:
     main = fleet.median[place] * math.exp(latency.sigma**2 / 2)
     slow = fleet.slow_median[place] * math.exp(latency.slow_sigma**2 / 2)
     fleet.service_time[place] = main + behaviour.slow_share * (slow - main)
+    fleet.reach[place] = reach(fleet.median[place], latency.sigma, fleet.slow_median[place], latency.slow_sigma)
     state.pods[identity] = pod
     owner.pods.append(pod)
     state.unbound.append(pod)

@@ -215,7 +215,7 @@ class Lab:
         state, fleet = self._state, self._state.fleet
         trouble = self._trouble
         trouble.ground.node_dead[:-1] = [node.dead is not None for node in state.nodes]
-        offered = self._offered.slot(int(state.t // SLOT)) * trouble.factors
+        offered = self._offered.slot(int(state.t // SLOT))
         tick = self._flow.tick(fleet, trouble.ground, offered, dt, self._drawing, by_pod=by_pod)
         state.t += dt
         self._now = state.at(state.t)

@@ -10,7 +10,7 @@ from typing import Annotated, Self
 from pydantic import AwareDatetime, Field, model_validator
 
 from controller.lab.faults import Positive, Strict, Text
-from controller.lab.values import Bytes, Cores, Lasting, Seconds, Share
+from controller.lab.values import Bytes, Cores, CountOrPercent, Lasting, Seconds, Share
 
 Count = Annotated[int, Field(ge=0, le=10_000)]
 Name = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,40}[a-z0-9])?$")]
@@ -189,9 +189,9 @@ class Service(Strict):
     running: Name = "v1"
     configurations: tuple[Configuration, ...] = ()
     autoscaler: Autoscaler | None = None
-    min_available: int | Text | None = Field(default=None, alias="minAvailable")
-    max_surge: int | Text = Field(default="25%", alias="maxSurge")
-    max_unavailable: int | Text = Field(default="25%", alias="maxUnavailable")
+    min_available: CountOrPercent | None = Field(default=None, alias="minAvailable")
+    max_surge: CountOrPercent = Field(default="25%", alias="maxSurge")
+    max_unavailable: CountOrPercent = Field(default="25%", alias="maxUnavailable")
     progress_deadline: Annotated[int, Field(ge=1)] = Field(default=600, alias="progressDeadlineSeconds")
     labels: dict[Text, str] = Field(default_factory=dict)
     annotations: dict[Text, str] = Field(default_factory=dict)

@@ -11,8 +11,8 @@ import math
 import numpy as np
 
 from controller.lab.counters import WIDTH
-from controller.lab.flow import Flow
-from controller.lab.latency import Floats, mean, shares
+from controller.lab.graph import Above, Calls, Graph
+from controller.lab.latency import Floats, Mixture, below, mean, shares
 from controller.lab.load import SLOT, Offered
 from controller.lab.parts import Service
 from controller.lab.scenario import Scenario
@@ -26,32 +26,25 @@ def past(scenario: Scenario, offered: Offered, seed: int, begin: float) -> tuple
     times = _times(begin, scenario.history)
     lengths = np.diff(times)
     counts = offered.past((times[:-1] + times[1:]) / 2, lengths)
-    flow = Flow(scenario)
-    for level in flow.levels[:-1]:
-        counts = counts + counts[:, level] @ flow.calls[level]
+    graph = Graph(scenario)
+    for level in graph.levels[:-1]:
+        counts = counts + counts[:, level] @ graph.down[level]
     drawing = np.random.default_rng([seed, _PAST])
     services = scenario.services
-    errors = np.array([service.errors for service in services])
-    fails, latencies = np.zeros(len(services)), np.zeros(len(services))
-    own = np.array([_own_latency(service) for service in services])
-    retries = np.array([float(service.retries) for service in services])
-    for level in reversed(flow.levels):
-        called = np.log1p(-(fails ** (1.0 + retries)))
-        fails[level] = 1.0 - (1.0 - errors[level]) * np.exp(flow.needed[level] @ called)
-        latencies[level] = flow.calls[level] @ (own + latencies)
-    failed = np.minimum(counts, drawing.poisson(counts * fails))
+    above = _usual(graph, services)
+    under = shares(*_mixture(services), above.waits)
+    failed = np.minimum(counts, drawing.poisson(counts * above.fails))
     rows = np.zeros((len(times), len(services), WIDTH))
     rates = counts / lengths[:, None]
     for index, service in enumerate(services):
         replicas = _replicas(service, rates[:, index], lengths)
         each = service.cpu.request / service.capacity if service.cpu.per_request is None else service.cpu.per_request
         cpu = counts[:, index] * each + replicas * service.cpu.idle * lengths
-        under = shares(*_columns(service), np.array([latencies[index]]))[0]
         steps = np.concatenate(
             (
                 np.stack((counts[:, index], failed[:, index], cpu), axis=1),
                 np.zeros((len(lengths), 3)),
-                counts[:, index, None] * under,
+                counts[:, index, None] * under[index],
             ),
             axis=1,
         )
@@ -62,25 +55,34 @@ def past(scenario: Scenario, offered: Offered, seed: int, begin: float) -> tuple
     return times, rows
 
 
+def _usual(graph: Graph, services: tuple[Service, ...]) -> Above:
+    """The failures and waits of services of which every one is as usual, and not busy."""
+    mixture = _mixture(services)
+
+    def late(calls: Calls, waits: Floats) -> Floats:
+        called = Mixture(*(column[calls.called] for column in mixture))
+        return 1.0 - below(*called, calls.patience - waits[calls.called])
+
+    fine = np.array([1.0 - service.errors for service in services])
+    return graph.up(fine, mean(*mixture), np.array([float(service.retries) for service in services]), late)
+
+
 def _times(begin: float, history: float) -> Floats:
     recent = min(RECENT, history)
     coarse = np.arange(math.ceil((history - recent) / COARSE), 0, -1) * COARSE + recent
     return np.concatenate((begin - coarse, begin - np.arange(round(recent / SLOT), -1, -1) * SLOT))
 
 
-def _columns(service: Service) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    latency = service.latency
-    return (
-        np.array([latency.median]),
-        np.array([latency.sigma]),
-        np.array([latency.slow_share]),
-        np.array([latency.slow_median]),
-        np.array([latency.slow_sigma]),
+def _mixture(services: tuple[Service, ...]) -> Mixture:
+    """An entry for each service."""
+    said = [service.latency for service in services]
+    return Mixture(
+        median=np.array([one.median for one in said]),
+        sigma=np.array([one.sigma for one in said]),
+        slow_share=np.array([one.slow_share for one in said]),
+        slow_median=np.array([one.slow_median for one in said]),
+        slow_sigma=np.array([one.slow_sigma for one in said]),
     )
-
-
-def _own_latency(service: Service) -> float:
-    return float(mean(*_columns(service))[0])
 
 
 def _replicas(service: Service, rates: Floats, lengths: Floats) -> Floats:

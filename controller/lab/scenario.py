@@ -9,27 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, get_args, get_origin
 
 from pydantic import ConfigDict, Field, ValidationError, field_validator
 
 from controller.errors import TrimtabError
-from controller.lab.faults import AnyFault, RolledOut, Strict, Text
-from controller.lab.parts import (
-    Autoscaler,
-    Bursts,
-    Call,
-    Configuration,
-    Cpu,
-    Latency,
-    Load,
-    Memory,
-    Node,
-    Noise,
-    Objectives,
-    Service,
-    Start,
-)
+from controller.lab.faults import KINDS, AnyFault, RolledOut, Strict, Surging, Text
+from controller.lab.parts import Node, Service
 from controller.lab.trace import Trace, UnreadableTrace, read_trace
 from controller.lab.values import Seconds
 from runbooks.problem import Finding, Problem, suggestion
@@ -37,7 +23,8 @@ from runbooks.problem import Path as Place
 from runbooks.source import Document, documents
 
 DAY = 86400.0
-LONGEST_HISTORY = 60 * DAY
+SHORTEST_HISTORY, LONGEST_HISTORY = 300.0, 60 * DAY
+"""An autoscaler begins by what it was five minutes ago."""
 
 
 class BadScenario(TrimtabError):
@@ -56,10 +43,17 @@ class Scenario(Strict):
     nodes: tuple[Node, ...] = (Node(),)
     services: tuple[Service, ...] = Field(min_length=1)
     faults: tuple[AnyFault, ...] = ()
-    history: Annotated[Seconds, Field(le=LONGEST_HISTORY)] = 14 * DAY
+    history: Seconds = 14 * DAY
     traces: Mapping[str, Trace] = Field(default_factory=dict, exclude=True)
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, arbitrary_types_allowed=True)
+
+    @field_validator("history")
+    @classmethod
+    def _long_enough(cls, seconds: float) -> float:
+        if not SHORTEST_HISTORY <= seconds <= LONGEST_HISTORY:
+            raise ValueError("a history is 5m long at least, and 60d at most")
+        return seconds
 
     @field_validator("traces", mode="before")
     @classmethod
@@ -124,12 +118,6 @@ def _loaded(text: str, file: str, folder: Path | None) -> Scenario:
     return scenario
 
 
-_KINDS = frozenset(
-    {"leak", "crash-loop", "bad-canary", "rollout", "wrong-configuration", "node-loss", "dependency-outage"}
-    | {"noisy-neighbour", "disk-filling", "retry-storm", "prometheus-outage", "burst", "nothing"}
-)
-
-
 def _told(error: ValidationError) -> list[Any]:
     """What is wrong, without lists that count as empty only because what stands in them is wrong."""
     errors: list[Any] = list(error.errors(include_url=False))
@@ -142,17 +130,17 @@ def _told(error: ValidationError) -> list[Any]:
 
 
 def _finding(error: Any) -> Finding:
-    """A finding of pydantic in our words. The discriminator's own step is no place in the text."""
-    place: Place = tuple(part for part in error["loc"] if part not in _KINDS)
+    """A finding of pydantic in our words."""
+    place, model = _place(error["loc"])
     match error["type"]:
         case "extra_forbidden":
-            known = _fields_at(place[:-1], error)
+            known = _fields_of(model)
             return Finding(place, f"there is no field {place[-1]}.{suggestion(str(place[-1]), known)}", on_key=True)
         case "missing":
             return Finding(place[:-1], f"{place[-1]} is missing")
         case "union_tag_invalid":
             tag = str(error["ctx"]["tag"])
-            return Finding((*place, "kind"), f"there is no fault {tag}.{suggestion(tag, sorted(_KINDS), shown=20)}")
+            return Finding((*place, "kind"), f"there is no fault {tag}.{suggestion(tag, sorted(KINDS), shown=20)}")
         case "union_tag_not_found":
             return Finding(place, "kind is missing")
         case "too_short":
@@ -161,36 +149,35 @@ def _finding(error: Any) -> Finding:
             return Finding(place, str(error["msg"]).removeprefix("Value error, "))
 
 
-def _fields_at(place: Place, error: Any) -> tuple[str, ...]:
-    """The names that the model at this place knows."""
-    kind = next((part for part in error["loc"] if part in _KINDS), None)
+def _place(said: Place) -> tuple[Place, type[Strict] | None]:
+    """Where that is in the text, and the model that the field belongs to. The kind of a fault is a step of pydantic's
+    and none of the text's.
+    """
+    match said:
+        case ("faults", int() as index, str() as kind, *further) if kind in KINDS:
+            return ("faults", index, *further), KINDS[kind]
+        case _:
+            return said, _model_at(said[:-1])
+
+
+def _model_at(place: Place) -> type[Strict] | None:
+    """The model of what stands at a place; None where that is no model."""
     model: type[Strict] | None = Scenario
-    for part in place:
-        model = None if model is None else _NESTED.get((model, part), model if isinstance(part, int) else None)
-    if kind is not None:
-        model = next((one for one in FAULTS if one.model_fields["kind"].annotation.__args__[0] == kind), None)  # type: ignore[union-attr]  # every fault's kind is a Literal
-    if model is None:
-        return ()
-    hidden = {"traces", "kind"} if model is Scenario else set()
-    return tuple(field.alias or name for name, field in model.model_fields.items() if name not in hidden)
+    parts = iter(place)
+    for part in parts:
+        fields = {} if model is None else model.model_fields
+        annotation = next((field.annotation for name, field in fields.items() if part in {name, field.alias}), None)
+        inner = (annotation, *get_args(annotation))
+        model = next((one for one in inner if isinstance(one, type) and issubclass(one, Strict)), None)
+        if get_origin(annotation) in {tuple, dict}:
+            next(parts, None)
+    return model
 
 
-_NESTED: Mapping[tuple[type[Strict], str | int], type[Strict]] = {
-    (Scenario, "services"): Service,
-    (Scenario, "nodes"): Node,
-    (Service, "load"): Load,
-    (Service, "calls"): Call,
-    (Service, "cpu"): Cpu,
-    (Service, "memory"): Memory,
-    (Service, "latency"): Latency,
-    (Service, "start"): Start,
-    (Service, "autoscaler"): Autoscaler,
-    (Service, "objectives"): Objectives,
-    (Service, "configurations"): Configuration,
-    (Load, "noise"): Noise,
-    (Load, "bursts"): Bursts,
-}
-FAULTS: tuple[type[Strict], ...] = tuple(AnyFault.__origin__.__args__)  # type: ignore[attr-defined]  # Annotated[union, …]
+def _fields_of(model: type[Strict] | None) -> tuple[str, ...]:
+    """The names that a model knows."""
+    fields = {} if model is None else model.model_fields
+    return tuple(field.alias or name for name, field in fields.items() if not field.exclude and name != "kind")
 
 
 def _traces(scenario: Scenario, folder: Path | None) -> tuple[dict[str, Trace], list[Finding]]:
@@ -243,6 +230,22 @@ def _checked_fault(scenario: Scenario, at: tuple[str, int], fault: AnyFault) -> 
             yield Finding((*at, "to"), f"there is no version {fault.to}.{suggestion(fault.to, sorted(versions))}")
         elif fault.kind == "crash-loop" and versions[fault.to].crash_after is None:
             yield Finding((*at, "to"), f"version {fault.to} does not crash: give it crashAfter")
+    if isinstance(fault, Surging) and fault.service not in _loaded_services(scenario):
+        said = f"nothing arrives at {fault.service}: it has no load, and none of its callers has one"
+        yield Finding((*at, "service"), said)
+
+
+def _loaded_services(scenario: Scenario) -> set[str]:
+    """Those at which something arrives, from outside or from callers."""
+    calls = {service.name: [call.to for call in service.calls] for service in scenario.services}
+    found: set[str] = set()
+    waiting = [service.name for service in scenario.services if service.load is not None]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += calls.get(name, [])
+    return found
 
 
 def _circle(scenario: Scenario) -> list[str]:

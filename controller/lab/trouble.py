@@ -10,12 +10,14 @@ from controller.lab import faults as kinds
 from controller.lab import nodes
 from controller.lab.faults import Fault
 from controller.lab.flow import Ground
-from controller.lab.latency import Floats
 from controller.lab.state import State
 
 
 class Trouble:
-    """Which faults are running now. `begun` are those that started with the last look, for what they write."""
+    """Which faults are running now. `begun` are those that started with the last look, for what they write.
+
+    A fault begins with the look that first sees it, and lasts from then on for as long as it says.
+    """
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -25,30 +27,35 @@ class Trouble:
         self.running: list[Fault] = []
         self.begun: list[Fault] = []
         self.metrics_down: str | None = None
-        self.factors: Floats = np.ones(len(self._names))
         self.ground = self._ground()
 
     def look(self) -> None:
         """Begin and end what is due."""
         t = self._state.t
+        lasting = [fault for fault in self.running if fault.until > t]
         self.begun = []
-        ended = [fault for fault in self.running if fault.until <= t]
         while self._waiting and self._waiting[0].at <= t:
-            self.begun.append(self._waiting.pop(0))
-        if not self.begun and not ended and not self._surging():
-            return
-        self.running = [fault for fault in (*self.running, *self.begun) if fault.until > t]
-        for fault in self.begun:
-            if isinstance(fault, kinds.NodeLoss):
-                nodes.lose(self._state, self._node_names.index(fault.node), fault.evict_after)
-        for fault in ended:
-            if isinstance(fault, kinds.NodeLoss):
-                nodes.come_back(self._state, self._node_names.index(fault.node))
-        self.ground = self._ground()
+            fault = self._waiting.pop(0)
+            self.begun.append(fault.model_copy(update={"at": max(fault.at, t)}))
+        changed = bool(self.begun) or len(lasting) < len(self.running)
+        self.running = [*lasting, *self.begun]
+        if changed:
+            self._live_and_die()
+        if changed or self._surging():
+            self.ground = self._ground()
 
     def add(self, fault: Fault) -> None:
-        """One more fault, from now on; its `at` counts from the lab's beginning."""
+        """One more fault; its `at` counts from the lab's beginning, the past means now."""
         self._waiting = sorted([*self._waiting, fault], key=lambda one: one.at)
+
+    def _live_and_die(self) -> None:
+        """Nodes die and come back."""
+        losses = {self._node_names.index(one.node): one for one in self.running if isinstance(one, kinds.NodeLoss)}
+        for index, node in enumerate(self._state.nodes):
+            if index in losses and node.dead is None:
+                nodes.lose(self._state, index, losses[index].evict_after)
+            elif index not in losses and node.dead is not None:
+                nodes.come_back(self._state, index)
 
     def _surging(self) -> bool:
         return any(isinstance(fault, kinds.RetryStorm) for fault in self.running)
@@ -57,6 +64,7 @@ class Trouble:
         state, count = self._state, len(self._names)
         services = state.scenario.services
         ground = Ground(
+            surge=np.ones(count),
             retries=np.array([float(service.retries) for service in services]),
             patience=np.full(count, np.inf),
             failing=np.zeros(count),
@@ -71,7 +79,6 @@ class Trouble:
             node_noise=np.zeros(len(state.nodes)),
             node_dead=np.append(np.array([node.dead is not None for node in state.nodes], np.bool_), False),
         )
-        self.factors = np.ones(count)
         self.metrics_down = None
         for fault in self.running:
             self._weigh(ground, fault)
@@ -101,9 +108,9 @@ class Trouble:
                 ground.retries[place] = max(ground.retries[place], float(fault.retries))
                 ground.patience[place] = min(ground.patience[place], fault.patience)
                 if self._state.t < fault.at + fault.surge_for:
-                    self.factors[place] *= fault.surge
+                    ground.surge[place] *= fault.surge
             case kinds.Burst():
-                self.factors[self._names.index(fault.service)] *= fault.factor
+                ground.surge[self._names.index(fault.service)] *= fault.factor
             case kinds.PrometheusOutage():
                 self.metrics_down = fault.reason
             case (

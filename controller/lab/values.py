@@ -1,4 +1,4 @@
-"""How a scenario writes durations, sizes, cores and shares: `30s`, `1.5h`, `256Mi`, `500m`, `5%`."""
+"""How a scenario writes durations, sizes, cores, shares and counts: `30s`, `1.5h`, `256Mi`, `500m`, `5%`, `2`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Annotated, Final, TypeAlias, TypeVar
 from pydantic import BeforeValidator
 
 from remediations.quantity import BadQuantity, bytes_of, parse
+from remediations.rollouts import BadIntOrPercent, scaled
 
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d|w)")
@@ -61,6 +62,14 @@ def share(text: object) -> float:
     return value
 
 
+def count_or_percent(text: object) -> int | str:
+    """`2` or `25%`, as it is written; raises ValueError."""
+    if isinstance(text, bool) or not isinstance(text, str | int):
+        raise BadIntOrPercent(f"{text!r} is neither a number nor a percentage")
+    _not_negative(scaled(text, 1, round_up=True))
+    return text
+
+
 def _not_negative(value: Number) -> Number:
     if value < 0:
         raise BadQuantity("it must not be negative")
@@ -72,3 +81,4 @@ Lasting: TypeAlias = Annotated[float, BeforeValidator(some_seconds)]
 Bytes: TypeAlias = Annotated[int, BeforeValidator(size)]
 Cores: TypeAlias = Annotated[float, BeforeValidator(cores)]
 Share: TypeAlias = Annotated[float, BeforeValidator(share)]
+CountOrPercent: TypeAlias = Annotated[int | str, BeforeValidator(count_or_percent)]

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 import numpy as np
+import pytest
 
 from controller.core.observe import observe
 from controller.kinds import NODES
@@ -340,6 +341,53 @@ def test_controls_change_nothing_that_lasts() -> None:
     assert burst > 1.3 * calm
     assert stage.score.slo_minutes_lost == 0
     assert not any(crash_looping(pod, stage.now) for pod in world(stage).pods)
+
+
+def test_a_fault_that_is_over_between_two_ticks_has_been_and_gone() -> None:
+    """It begins with the tick that first sees it and lasts as long as it says: no node stays dead for it."""
+    loss = {"kind": "node-loss", "node": "node-0", "at": "61s", "for": "3s"}
+    stage = lab(scenario(web(replicas=6), faults=[loss]))
+    go(stage, 5)
+
+    assert not stage.running
+    assert sum(restarts(pod) for pod in world(stage).pods) == 2, "its containers have ended"
+    node = next(one for one in stage.objects.all(NODES) if one["metadata"]["name"] == "node-0")
+    assert node["status"]["conditions"][0]["status"] == "True"
+    assert facts(stage)["replicas.ready"] == 6
+
+
+def test_a_node_that_is_lost_twice_is_back_when_the_second_loss_ends() -> None:
+    one, other = ({"kind": "node-loss", "node": "node-0", "at": at, "for": "2m"} for at in ("1m", "2m"))
+    stage = lab(scenario(web(replicas=6), faults=[one, other]))
+    ready = []
+    for _ in range(3):
+        go(stage, 1.75)
+        ready.append(facts(stage)["replicas.ready"])
+
+    assert ready == [4, 4, 6]
+
+
+def test_a_fault_of_the_past_strikes_now_and_lasts_as_long_as_it_says() -> None:
+    stage = lab()
+    go(stage, 20)
+    stage.strike(scenario(faults=[{"kind": "dependency-outage", "service": "web", "at": "0s", "for": "10m"}]).faults[0])
+    go(stage, 5)
+    during = error_share(stage)
+    go(stage, 7)
+
+    assert during > 0.99
+    assert error_share(stage) < 0.01
+
+
+@pytest.mark.parametrize("kind", ["burst", "retry-storm"])
+def test_what_arrives_from_callers_may_surge_too(kind: str) -> None:
+    surge = {"factor": 3} if kind == "burst" else {"surge": 3, "surgeFor": "5m"}
+    fault = {"kind": kind, "service": "store", "at": "1m", **surge}
+    stage = lab(scenario(web(calls=[{"to": "store"}]), {**STORE, "replicas": 8}, faults=[fault]))
+    go(stage, 5)
+    got = stage.counters.rate(np.array([stage.now.timestamp()]), 60.0).requests[0]
+
+    assert got[1] == pytest.approx(3 * got[0], rel=0.1)
 
 
 def test_a_fault_may_come_from_outside_the_scenario() -> None:

@@ -20,6 +20,7 @@ from tests.lab.playing import BEGIN, go, lab, scenario, web, workload
 
 def ground(services: int, nodes: int = 1, **said: Any) -> Ground:
     plain: dict[str, Any] = {
+        "surge": np.ones(services),
         "retries": np.zeros(services),
         "patience": np.full(services, np.inf),
         "failing": np.zeros(services),
@@ -103,6 +104,122 @@ def test_callers_pass_load_down_in_the_same_tick_as_far_as_they_are_served() -> 
     assert ticks(calm, on, ground(3), np.array([30.0, 0.0, 0.0]), 1)[0].arrived / 5 == pytest.approx([30, 60, 60])
     on = fleet((0, 50.0), (1, 1000.0), (2, 1000.0))
     assert ticks(busy, on, ground(3), np.array([80.0, 0.0, 0.0]), 1)[0].arrived / 5 == pytest.approx([80, 100, 100])
+
+
+CALLER = scenario(web(calls=[{"to": "store"}]), {"name": "store"})
+
+
+def handed_down(on: Fleet, floor: Ground, offered: float = 100.0) -> tuple[float, float]:
+    """What a caller has served, and what the service that it calls has got, in requests per second at last."""
+    flow = Flow(CALLER)
+    ticks(flow, on, floor, np.array([offered, 0.0]), 30)
+    made = ticks(flow, on, floor, np.array([offered, 0.0]), 20)
+    served = sum(tick.answered[0] - tick.failed[0] for tick in made)
+    return float(served) / 100, float(sum(tick.arrived[1] for tick in made)) / 100
+
+
+def test_a_caller_without_cores_hands_down_what_it_serves_and_no_more() -> None:
+    on = fleet((0, 200.0), (1, 1e4))
+    on.cpu_limit[0] = 0.5
+
+    assert handed_down(on, ground(2)) == pytest.approx((50.0, 50.0), rel=1e-3)
+
+
+def test_a_noisy_neighbour_of_a_caller_makes_no_load_for_what_it_calls() -> None:
+    on = fleet((0, 200.0), (1, 1e4))
+    on.node[1] = 1
+    floor = ground(2, 2, node_cores=np.array([4.0, 1e6]), node_noise=np.array([30.0, 0.0]))
+    served, got = handed_down(on, floor)
+
+    assert served < 50
+    assert got == pytest.approx(served, rel=1e-3)
+
+
+def test_a_caller_s_pod_on_a_dead_node_calls_nobody() -> None:
+    on = fleet((0, 200.0), (0, 200.0), (1, 1e4))
+    on.node[1] = 1
+
+    dead = ground(2, 2, node_dead=np.array([False, True, False]))
+    assert handed_down(on, dead) == pytest.approx((50.0, 50.0), rel=1e-3)
+
+
+def test_of_pods_of_unequal_capacity_each_hands_down_what_it_can() -> None:
+    on = fleet((0, 10.0), (0, 190.0), (1, 1e4))
+
+    assert handed_down(on, ground(2)) == pytest.approx((60.0, 60.0), rel=1e-3)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    capacities=st.lists(st.floats(1, 200), min_size=1, max_size=4),
+    loads=st.lists(st.floats(0, 600), min_size=1, max_size=30),
+    limits=st.lists(st.floats(0.05, 3), min_size=4, max_size=4),
+    noise=st.lists(st.floats(0, 4), min_size=30, max_size=30),
+    dead=st.lists(st.booleans(), min_size=30, max_size=30),
+)
+def test_nobody_is_called_for_a_request_that_nobody_served(
+    capacities: list[float], loads: list[float], limits: list[float], noise: list[float], dead: list[bool]
+) -> None:
+    """Whatever becomes of the caller: over a story it calls once for each request it served, give or take a tick."""
+    on = fleet(*((0, capacity) for capacity in capacities), (1, 1e6))
+    pods = len(capacities)
+    on.cpu_limit[:pods], on.node[1:pods], on.node[pods] = limits[:pods], 1, 2
+    flow, served, called = Flow(CALLER), 0.0, 0.0
+    for load, busy, lost in zip(loads, noise, dead, strict=False):
+        floor = ground(
+            2,
+            3,
+            node_cores=np.array([4.0, 4.0, 1e6]),
+            node_noise=np.array([busy, 0.0, 0.0]),
+            node_dead=np.array([False, lost, False, False]),
+        )
+        (tick,) = ticks(flow, on, floor, np.array([load, 0.0]), 1)
+        called += float(tick.arrived[1])
+        served += float(tick.cpu[0]) / 0.01  # where idling is free, CPU is work
+
+    assert called == pytest.approx(served, abs=sum(capacities) * 5 + 1e-6)
+
+
+def test_a_required_call_that_times_out_fails_the_caller_and_an_optional_one_does_not() -> None:
+    slow = ground(2, delay=np.array([0.0, 5.0]))
+    for call, fails, waits in (
+        ({"timeout": "1s"}, 1.0, 1.0),
+        ({"timeout": "1s", "optional": True}, 0.0, 1.0),
+        ({"timeout": "10s"}, 0.0, 5.045),
+    ):
+        flow = Flow(scenario(web(calls=[{"to": "store", **call}]), {"name": "store"}))
+        ticks(flow, fleet((0, 1000.0), (1, 1e4)), slow, np.array([100.0, 0.0]), 3)
+
+        assert flow.fail_share[0] == pytest.approx(fails, abs=1e-6), call
+        assert flow.down_latency[0] == pytest.approx(waits, rel=0.01), call
+
+
+def test_of_answers_around_the_timeout_those_beyond_it_fail() -> None:
+    """The median is the timeout: half of the answers come too late, and two calls want both of theirs."""
+    for per, fails in ((1.0, 0.5), (2.0, 0.75)):
+        played = scenario(web(calls=[{"to": "store", "per": per, "timeout": "1s"}]), {"name": "store"})
+        on = fleet((0, 1000.0), (1, 1e4))
+        on.median[1], on.slow_median[1] = 1.0, 1.0
+        flow = Flow(played)
+        ticks(flow, on, ground(2), np.array([100.0, 0.0]), 3)
+
+        assert flow.fail_share == pytest.approx([fails, 0.0], abs=0.01)
+
+
+def test_a_saturated_pod_s_answers_are_too_late_and_those_of_its_neighbour_are_not() -> None:
+    flow = Flow(scenario(web(calls=[{"to": "store", "timeout": "2s"}]), {"name": "store"}))
+    on = fleet((0, 1000.0), (1, 25.0), (1, 1e4))
+    ticks(flow, on, ground(2), np.array([100.0, 0.0]), 20)
+
+    assert flow.fail_share[0] == pytest.approx(1 - (1 - 25 / 100) * (1 - 25 / 75), abs=0.02), "a quarter has no room"
+
+
+def test_a_service_s_own_patience_of_the_past_is_that_of_the_present() -> None:
+    """What always came too late has failed before the beginning as well."""
+    never = web(calls=[{"to": "store", "timeout": "1ms"}])
+    stage = lab(scenario(never, {"name": "store", "replicas": 8}))
+
+    assert stage.counters.now_row[0, 1] > 0.95 * stage.counters.now_row[0, 0]
 
 
 def test_failures_come_up_the_graph_by_the_number_of_calls() -> None:

@@ -60,6 +60,16 @@ def test_a_good_one_loads_from_text_and_from_a_path(tmp_path: Path) -> None:
         ("    load", "    running: v9\n    load", "my.yaml:4:14: there is no version v9."),
         ("    load", "    memory: {limit: much}\n    load", "my.yaml:4:21: 'much' is no quantity"),
         ("    load", "    errors: 120%\n    load", "my.yaml:4:13: '120%' is no share"),
+        ("name: one", "name: one\nhistory: 0s", "my.yaml:2:10: a history is 5m long at least"),
+        ("name: one", "name: one\nhistory: 1m", "my.yaml:2:10: a history is 5m long at least"),
+        ("name: one", "name: one\nhistory: 61d", "my.yaml:2:10: a history is 5m long at least, and 60d at most"),
+        ("at: 5m", "at: 5m, for: 0s", "my.yaml:7:59: '0s' is nothing: it must last for a while"),
+        ("v1: {}", "v1: {}, burst: {errors: 2}", "my.yaml:5:40: 2 is no share"),
+        (
+            "v1: {}",
+            "v1: {}, v3: {crashAftr: 5s}",
+            "my.yaml:5:29: there is no field crashAftr. Did you mean crashAfter?",
+        ),
         ("name: one", "name: [one", "my.yaml:2:9: not YAML"),
         ("at: 5m", "at: 5m, at: 6m", "my.yaml:7:54: at is there twice"),
         ("name: one", "name: one\ntraces: {}", "my.yaml:2:9: traces are named where they are used"),
@@ -83,6 +93,25 @@ def test_a_field_that_is_unknown_to_a_fault_gets_that_fault_s_words() -> None:
     found = problems(GOOD.replace("to: v2", "too: v2"))
 
     assert any("there is no field too. Did you mean to?" in one for one in found)
+
+
+@pytest.mark.parametrize(("kind", "said"), [("burst", "factor: 2"), ("retry-storm", "retries: 2")])
+def test_a_surge_of_nothing_is_a_finding_and_one_of_what_callers_send_is_none(kind: str, said: str) -> None:
+    alone = f"""name: one
+services:
+  - {{name: web, load: {{rate: 10}}, calls: [{{to: cart}}]}}
+  - {{name: cart, calls: [{{to: store}}]}}
+  - {{name: store}}
+  - {{name: idle, calls: [{{to: idler}}]}}
+  - {{name: idler}}
+faults:
+  - {{kind: {kind}, {said}, at: 5m, service: SERVICE}}
+"""
+    assert Scenario.load(alone.replace("SERVICE", "store")).faults
+    for name in ("idle", "idler"):
+        (found,) = problems(alone.replace("SERVICE", name))
+        place = f"my.yaml:9:{alone.splitlines()[8].index('SERVICE') + 1}"
+        assert found == f"{place}: nothing arrives at {name}: it has no load, and none of its callers has one"
 
 
 def test_no_file_no_text_and_several_documents_are_findings(tmp_path: Path) -> None:
@@ -141,15 +170,17 @@ SCALARS = [
 @given(where=st.integers(0, 10_000), what=st.sampled_from(SCALARS))
 def test_whatever_stands_in_a_place_it_loads_or_says_what_is_wrong(where: int, what: str) -> None:
     """Every scalar of what ships is replaced by something hostile: a finding with a place, never another exception."""
-    text = (Path(controller.lab.__file__).parent / "scenarios/small.yaml").read_text()
+    text = "history: 6h\n" + (Path(controller.lab.__file__).parent / "scenarios/small.yaml").read_text()
     places = list(re.finditer(r"(?<=: )[\w%.]+", text))
     chosen = places[where % len(places)]
     hurt = text[: chosen.start()] + what + text[chosen.end() :]
     found: tuple[Problem, ...] = ()
     try:
-        Scenario.load(hurt, "small.yaml")
+        played = Scenario.load(hurt, "small.yaml")
     except BadScenario as bad:
         found = bad.problems
+    else:
+        go(lab(played), 0.5)
 
     assert all(problem.line > 0 for problem in found)
 
@@ -168,6 +199,7 @@ numbers = st.floats(0, 1, allow_nan=False)
     median=st.sampled_from(["1ms", "1h"]),
     timeout=st.sampled_from(["0s", "1s", "1h"]),
     scaled=st.booleans(),
+    history=st.sampled_from(["5m", "5m1s", "6h", "6h1s", "9h", "1d"]),
     kind=st.sampled_from(["leak", "disk-filling", "dependency-outage", "retry-storm", "burst", "nothing"]),
 )
 def test_what_loads_can_be_played(
@@ -180,6 +212,7 @@ def test_what_loads_can_be_played(
     median: str,
     timeout: str,
     scaled: bool,
+    history: str,
     kind: str,
 ) -> None:
     """The corners of what a scenario may say: no number goes astray (warnings are errors), no failure of the lab."""
@@ -193,7 +226,7 @@ def test_what_loads_can_be_played(
         memory={"limit": limit},
         latency={"median": median},
         timeout=timeout,
-        calls=[{"to": "store"}],
+        calls=[{"to": "store", "timeout": timeout}],
         **(scaler if scaled else {}),
     )
     numbers_of: dict[str, dict[str, Any]] = {
@@ -203,7 +236,7 @@ def test_what_loads_can_be_played(
     }
     about = {} if kind == "nothing" else {"service": "web"}
     fault: dict[str, Any] = {"kind": kind, "at": "30s", **about, **numbers_of.get(kind, {})}
-    stage = lab(scenario(service, {"name": "store"}, faults=[fault]))
+    stage = lab(scenario(service, {"name": "store", "errors": errors}, faults=[fault], history=history))
     go(stage, 2)
 
     assert np.isfinite(stage.counters.now_row).all()
