@@ -13,8 +13,8 @@ import copy
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel
@@ -23,7 +23,7 @@ from remediations.base import Remediation
 from remediations.cluster import World
 from remediations.ground import ground_of
 from remediations.guards import outside_allow_list
-from remediations.plan import Outcome, Plan, Refusal, Step, StepClass, digest_of
+from remediations.plan import Outcome, Plan, Refusal, Step, StepClass, digest_of, sense_of
 from remediations.pointer import BadPatch, applied, held, same, same_held
 from remediations.samples import sample_worlds
 from remediations.verification import in_force
@@ -94,14 +94,18 @@ def declaration(remediation: Remediation) -> Iterator[str]:
 def _planned(remediation: Remediation, case: Case) -> Plan | Refusal | str:
     """The plan of this case; a text when planning is not pure."""
     world, untouched = case.world, copy.deepcopy(case.world)
-    parameters = case.parameters if case.parameters is not None else remediation.parameters()
-    first = remediation.plan(world.workload, world, parameters, case.now)
-    second = remediation.plan(world.workload, copy.deepcopy(untouched), parameters, case.now)
+    first = _made(remediation, case, case.now)
+    second = _made(remediation, replace(case, world=copy.deepcopy(untouched)), case.now)
     if world != untouched:
         return "planning changes the world it was given"
     if first != second:
         return "planning twice in the same world gives two answers"
     return first
+
+
+def _made(remediation: Remediation, case: Case, now: datetime) -> Plan | Refusal:
+    parameters = case.parameters if case.parameters is not None else remediation.parameters()
+    return remediation.plan(case.world.workload, case.world, parameters, now)
 
 
 def bound(remediation: Remediation, case: Case, plan: Plan) -> Iterator[str]:
@@ -128,6 +132,9 @@ def bound(remediation: Remediation, case: Case, plan: Plan) -> Iterator[str]:
         yield "the plan holds values that are not JSON"
     if plan.digest != digest_of(plan):
         yield "the digest is not that of the plan"
+    later = _made(remediation, case, case.now + timedelta(minutes=1))
+    if isinstance(later, Plan) and sense_of(later) != sense_of(plan):
+        yield "a minute later the same change is another one: name it (`sense`), or nobody's no to it lasts"
 
 
 def within_writes(remediation: Remediation, case: Case, plan: Plan) -> Iterator[str]:

@@ -1,8 +1,10 @@
-"""The ground a plan stands on, beyond what it reads: telling our own fence from a change that matters.
+"""The ground a plan stands on, beyond what it reads: telling our own fence and an autoscaler's step from a change that
+matters.
 
 An API server raises the generation of a Deployment for its annotations too, so the fence that a new leader writes
-looks like a new generation. Spec and annotations without the fence are digested instead: the same ground means that
-nothing but the fence moved.
+looks like a new generation; and an autoscaler's step is one, though nobody changed their mind. Spec and annotations
+without the fence and without the number of replicas are digested instead. A plan that reads or writes that number
+still rests on it (`rests_on`), and what may go missing of it is asked of the live reading (`guards`).
 """
 
 from __future__ import annotations
@@ -31,8 +33,9 @@ def fence_over(standing: str, epoch: int) -> str | None:
 
 
 def ground_of(obj: Object) -> str:
-    """SHA-256 (16 hex digits) over spec and annotations, without the fence."""
+    """SHA-256 (16 hex digits) over spec and annotations, without the fence and `spec.replicas`."""
     annotations = obj["metadata"].get("annotations") or {}
     kept = {key: value for key, value in annotations.items() if key not in _NOT_GROUND}
-    text = json.dumps([without_nulls(obj["spec"]), kept], sort_keys=True, separators=(",", ":"))
+    spec = {key: value for key, value in without_nulls(obj["spec"]).items() if key != "replicas"}
+    text = json.dumps([spec, kept], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

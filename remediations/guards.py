@@ -19,7 +19,8 @@ from remediations.plan import Plan
 from remediations.pods import ready_count
 from remediations.pointer import BadPatch, covers
 from remediations.rollback import OPT_OUT as ROLLBACK_OPT_OUT
-from remediations.rollouts import BadIntOrPercent, wanted
+from remediations.rollback import TEMPLATE
+from remediations.rollouts import BadIntOrPercent, touched, wanted
 
 IGNORE = "trimtab.dev/ignore"
 FLOOR_SHARE = 0.51
@@ -183,9 +184,19 @@ def floor_of(replicas: int, share: float) -> int:
     return -(-replicas * round(share * _PERMILLE) // _PERMILLE)
 
 
+def ready_at_least(plan: Plan, world: World) -> int | None:
+    """The least that stays ready if it is carried out now: an autoscaler may have changed the number of replicas since
+    it was planned. What it said of itself counts only for what replaces no pods by their template.
+    """
+    for step in plan.steps:
+        if any(covers(TEMPLATE, op.path) for op in step.patch):
+            return touched(world, step.source_uid).ready_at_least
+    return plan.touches.ready_at_least
+
+
 def under_floor(plan: Plan, world: World, floor_share: float) -> Iterator[Finding]:
     """No plan takes ready pods under min(floor, ready now); one that replaces no ready pod is never blocked (S9)."""
-    left = plan.touches.ready_at_least
+    left = ready_at_least(plan, world)
     if left is None:
         return
     ready, replicas = ready_count(world.pods), wanted(world.object)
@@ -199,7 +210,7 @@ def under_floor(plan: Plan, world: World, floor_share: float) -> Iterator[Findin
 
 def under_budgets(plan: Plan, world: World) -> Iterator[Finding]:
     """No plan takes ready pods under what a disruption budget demands, though a rollout could (S9)."""
-    left = plan.touches.ready_at_least
+    left = ready_at_least(plan, world)
     if left is None:
         return
     ready = ready_count(world.pods)

@@ -16,6 +16,8 @@ from pydantic import JsonValue
 
 from detectors.series import Workload
 
+REPLICAS = "/spec/replicas"
+
 
 class StepClass(StrEnum):
     """How a step may be repeated, hence how a crash during it is settled (DESIGN.md section 4)."""
@@ -101,7 +103,8 @@ class Plan:
 
     `change` is one short clause per line for people, `diff` the exact unified diff (YAML), `not_restored` what going
     this way does not bring back. `undo` is empty exactly when `irreversible` (for automation). `ground` (`ground_of`)
-    tells a new generation that is only our own fence from a change; without it every new generation voids the plan.
+    tells a new generation that is only our own fence, or an autoscaler's step, from a change; without it every new
+    generation voids the plan. `sense` names the change where the writes alone do not, because they carry the time.
     """
 
     remediation: str
@@ -117,6 +120,7 @@ class Plan:
     irreversible: bool = False
     not_restored: tuple[str, ...] = ()
     ground: str = ""
+    sense: str = ""
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -140,6 +144,20 @@ def digest_of(plan: Plan) -> str:
     }
     text = json.dumps(bound, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def sense_of(plan: Plan) -> str:
+    """What the plan does, whatever it rests on: a person who rejected it rejected every plan of the same sense."""
+    writes = plan.sense or [[s.workload.key, [[o.op, o.path, o.value] for o in s.patch]] for s in plan.steps]
+    return json.dumps([plan.remediation, plan.workload.key, writes], sort_keys=True, separators=(",", ":"))
+
+
+def rests_on(plan: Plan) -> tuple[Held, ...]:
+    """The values that void the plan when they change: what it reads, and the number of replicas if it writes that
+    (`ground_of` leaves it out).
+    """
+    counts = (was for step in plan.steps for was in step.prior if was.pointer in ("/spec", REPLICAS))
+    return (*plan.reads, *counts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,7 @@ class Restart:
             diff=unified({"spec": world.object["spec"]}, {"spec": applied(world.object, patch)["spec"]}, workload.key),
             irreversible=True,
             ground=ground_of(world.object),
+            sense="every pod is replaced",
             not_restored=("what the pods held in memory or on their own disks",),
         )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from remediations.cluster import World
 from remediations.ground import ground_of
-from remediations.plan import Outcome, Plan, Step
+from remediations.plan import Outcome, Plan, Step, rests_on
 from remediations.pods import failing, ready_count
 from remediations.pointer import held, same_held
 from remediations.rollouts import updated_pods, wanted
@@ -21,7 +21,7 @@ def in_force(step: Step, world: World) -> bool:
 def changes_since(plan: Plan, world: World) -> tuple[str, ...]:
     """Why the plan no longer stands: what changed of uid, generation and the values it reads; empty when it stands.
 
-    A new generation on the same ground is our own fence, and voids nothing.
+    A new generation on the same ground is our own fence or an autoscaler's step, and voids nothing.
     """
     if plan.uid != world.uid:
         return (f"{plan.workload} is another object now (uid {world.uid}, planned for {plan.uid})",)
@@ -29,7 +29,9 @@ def changes_since(plan: Plan, world: World) -> tuple[str, ...]:
     if plan.generation != world.generation and plan.ground != ground_of(world.object):
         found.append(f"generation {world.generation}, planned for {plan.generation}")
     found += [
-        f"{read.pointer} has changed" for read in plan.reads if not same_held(read, held(world.object, read.pointer))
+        f"{read.pointer} has changed"
+        for read in rests_on(plan)
+        if not same_held(read, held(world.object, read.pointer))
     ]
     return tuple(found)
 

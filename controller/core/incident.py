@@ -41,7 +41,7 @@ from controller.core.events import (
 )
 from controller.core.routes import Route
 from detectors.series import Workload
-from remediations.plan import Outcome, Plan
+from remediations.plan import Outcome, Plan, sense_of
 
 GRACE = timedelta(minutes=1)
 """How long after a question's end an answer given in time may still be carried out."""
@@ -107,7 +107,10 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One incident as it stands. `number` is that of its last event; `proposal` and `decision` are the current ones."""
+    """One incident as it stands. `number` is that of its last event; `proposal` and `decision` are the current ones.
+
+    `rejections` says who rejected which change, by its sense (`sense_of`): a no outlives the plan it was said to.
+    """
 
     id: str
     workload: Workload
@@ -122,6 +125,8 @@ class Incident:
     proposal: Proposed | None = None
     decision: Decided | None = None
     nothing_fits: tuple[str, ...] = ()
+    nothing_fits_since: datetime | None = None
+    rejections: Mapping[str, str] = field(default_factory=dict)
     question: Question | None = None
     intent: Intent | None = None
     action: Action | None = None
@@ -147,6 +152,10 @@ class Incident:
             return None
         fits = question.digest == proposal.plan.digest and question.answer.verdict is Verdict.REJECT
         return question.answer if fits else None
+
+    def rejected_by(self, plan: Plan) -> str | None:
+        """Who rejected this very change in this incident, whatever plan of it was asked about; None when nobody did."""
+        return self.rejections.get(sense_of(plan)) if self.rejections else None
 
     @property
     def verifying(self) -> bool:
@@ -206,7 +215,9 @@ def evolve(incident: Incident, event: Event) -> Incident:  # noqa: PLR0911 - one
         case Proposed():
             return replace(incident, proposal=event, nothing_fits=(), handed_over=(), decision=None)
         case NothingFits():
-            return replace(incident, proposal=None, decision=None, nothing_fits=event.reasons)
+            return replace(
+                incident, proposal=None, decision=None, nothing_fits=event.reasons, nothing_fits_since=event.at
+            )
         case Decided():
             return replace(incident, decision=event)
         case HandedOver():
@@ -215,7 +226,8 @@ def evolve(incident: Incident, event: Event) -> Incident:  # noqa: PLR0911 - one
             return replace(incident, closed=event, question=_over(incident.question, "closed"))
         case Asked() | Answered() | Expired() | Escalated():
             paged = incident.paged or isinstance(event, Escalated)
-            return replace(incident, question=_question(incident.question, event), paged=paged)
+            noes = _rejections(incident, event)
+            return replace(incident, question=_question(incident.question, event), paged=paged, rejections=noes)
         case Superseded():
             return _superseded(incident, event)
         case Intended() | Claimed() | Applied() | NotApplied():
@@ -238,6 +250,16 @@ def _question(question: Question | None, event: Asked | Answered | Expired | Esc
             return _over(question, "expired")
         case Escalated():
             return replace(question, escalated=question.escalated + 1)
+
+
+def _rejections(incident: Incident, event: Asked | Answered | Expired | Escalated) -> Mapping[str, str]:
+    """The noes so far, with this one."""
+    question, proposal = incident.question, incident.proposal
+    if not isinstance(event, Answered) or event.verdict is not Verdict.REJECT:
+        return incident.rejections
+    if question is None or not question.open or proposal is None or proposal.plan.digest != event.digest:
+        return incident.rejections
+    return {**incident.rejections, sense_of(proposal.plan): event.by}
 
 
 def _over(question: Question | None, why: str) -> Question | None:

@@ -6,6 +6,7 @@ each plan, and that a decision is recorded only when it differs from the one tha
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from controller.core.decide import Decision
@@ -19,7 +20,7 @@ from controller.observe.rooms import Rooms
 from controller.observe.sight import Seen
 from controller.runtime.executor import Executor
 from remediations.cluster import World
-from remediations.plan import Outcome, Plan, Refusal
+from remediations.plan import Outcome, Plan, Refusal, sense_of
 from remediations.verification import still_holds
 from runbooks.load import parameters
 from runbooks.match import Match, match
@@ -27,6 +28,10 @@ from runbooks.schema import Runbook
 
 SAME_ROUTE = timedelta(minutes=1)
 """How long other reasons for the same route wait to be recorded."""
+SAME_REASONS = timedelta(seconds=50)
+"""How long other reasons why nothing fits wait to be recorded: less than the minute after which a person is paged, who
+is told the newest.
+"""
 
 
 async def consider(rooms: Rooms, executor: Executor, incident: Incident, seen: Seen, consent: Consent) -> Incident:
@@ -48,44 +53,41 @@ async def consider(rooms: Rooms, executor: Executor, incident: Incident, seen: S
 
 
 def propose(rooms: Rooms, incident: Incident, seen: Seen, world: World) -> Proposed | NothingFits:
-    """The first step, in the order of the matches, that can be planned and was not tried in vain; with the
-    alternatives.
-    """
-    now = rooms.clock.now()
+    """What the likeliest of the matching runbooks would do next, with the alternatives; or why none does anything."""
     matching = match(seen.evidence, rooms.consents.runbooks(incident.workload), incident.workload, rooms.registry)
     said = [f"{item.runbook.name}: {item.reason}" for item in matching.rejected]
     found: list[Proposed] = []
     for candidate in matching.matches:
-        for index in range(len(candidate.runbook.spec.steps)):
-            if step_name(candidate.runbook.reference, index) in incident.tried:
-                said.append(f"{candidate.runbook.name}: step {index + 1} was tried and did not help")
-                continue
-            plan = planned(rooms, candidate.runbook, index, seen, world)
-            if isinstance(plan, Refusal):
-                said.append(f"{candidate.runbook.name}: {plan.message}")
-                continue
-            if repeats(plan, incident):
-                said.append(f"{candidate.runbook.name}: the same change was made and did not help")
-                continue
-            found.append(proposal_of(rooms, candidate, index, plan, seen))
-            break
+        proposed, objections = next_step(rooms, incident, candidate, seen, world)
+        said += [f"{candidate.runbook.name}: {objection}" for objection in objections]
+        found += [proposed] if proposed is not None else []
     if not found:
-        return NothingFits(now, tuple(said) or ("no runbook speaks for this workload",))
+        return NothingFits(rooms.clock.now(), tuple(said) or ("no runbook speaks for this workload",))
     first, *others = sorted(found, key=likelier)
-    return Proposed(
-        at=now,
-        runbook=first.runbook,
-        summary=first.summary,
-        step=first.step,
-        licence=first.licence,
-        plan=first.plan,
-        confidence=first.confidence,
-        because=first.because,
-        alternatives=(
-            *(Alternative(other.runbook, other.confidence.estimate, "also matched") for other in others),
-            Alternative("do nothing", 0.0, "what happens without an answer"),
-        ),
-    )
+    also = (Alternative(other.runbook, other.confidence.estimate, "also matched") for other in others)
+    return replace(first, alternatives=(*also, Alternative("do nothing", 0.0, "what happens without an answer")))
+
+
+def next_step(
+    rooms: Rooms, incident: Incident, candidate: Match, seen: Seen, world: World
+) -> tuple[Proposed | None, tuple[str, ...]]:
+    """The first step of a runbook that can be planned and that nothing in this incident speaks against (None: there is
+    none); and what speaks against those before it.
+    """
+    objections: list[str] = []
+    for index in range(len(candidate.runbook.spec.steps)):
+        plan = planned(rooms, candidate.runbook, index, seen, world)
+        if step_name(candidate.runbook.reference, index) in incident.tried:
+            objections.append(f"step {index + 1} was tried and did not help")
+        elif isinstance(plan, Refusal):
+            objections.append(plan.message)
+        elif repeats(plan, incident):
+            objections.append("the same change was made and did not help")
+        elif not kept(candidate, index, incident, world) and (by := incident.rejected_by(plan)) is not None:
+            objections.append(f"{by} rejected this change")
+        else:
+            return proposal_of(rooms, candidate, index, plan, seen), tuple(objections)
+    return None, tuple(objections)
 
 
 def repeats(plan: Plan, incident: Incident) -> bool:
@@ -93,7 +95,16 @@ def repeats(plan: Plan, incident: Incident) -> bool:
     action = incident.action
     if action is None or (action.outcome in (None, Outcome.EFFECTIVE) and action.undone is None):
         return False
-    return [step.patch for step in plan.steps] == [step.patch for step in action.plan.steps]
+    return sense_of(plan) == sense_of(action.plan)
+
+
+def kept(candidate: Match, index: int, incident: Incident, world: World) -> bool:
+    """Whether this step is what a person has just rejected and has in hand: it stays proposed while it fits, so that
+    the gate goes on saying who said no. Once it has gone, that change does not come again.
+    """
+    current = incident.proposal
+    own = current is not None and (current.runbook, current.step) == (candidate.runbook.reference, index)
+    return own and current is not None and still_holds(current.plan, world)
 
 
 def planned(rooms: Rooms, runbook: Runbook, index: int, seen: Seen, world: World) -> Plan | Refusal:
@@ -156,13 +167,28 @@ async def adopt(rooms: Rooms, incident: Incident, best: Proposed | NothingFits) 
     if isinstance(best, NothingFits):
         if current is not None:
             events.append(Superseded(now, current.plan.digest, "no runbook fits any more"))
-        if set(best.reasons) != set(incident.nothing_fits) and not incident.nothing_fits:
+        if worth_telling(incident, best):
             events.append(best)
     elif current is None or current.plan.digest != best.plan.digest:
         if current is not None:
             events.append(Superseded(now, current.plan.digest, "the world has changed: planned again"))
         events.append(best)
     return await rooms.journal.record(incident, events, now) if events else incident
+
+
+def worth_telling(incident: Incident, best: NothingFits) -> bool:
+    """Whether why nothing fits is another story than the one told, whatever the numbers in it: at once when none was
+    told, else only after a while.
+    """
+    before, since = incident.nothing_fits, incident.nothing_fits_since
+    if not before or since is None:
+        return True
+    return set(map(bare, best.reasons)) != set(map(bare, before)) and best.at - since >= SAME_REASONS
+
+
+def bare(reason: str) -> str:
+    """A reason without the values in brackets, which move with each look."""
+    return reason.partition(" (")[0]
 
 
 async def decided(rooms: Rooms, incident: Incident, decision: Decision, consent: Consent) -> Incident:

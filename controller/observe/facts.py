@@ -54,7 +54,6 @@ async def gather(
     protected = rooms.protected()
     changes = changes_since(proposal.plan, world)
     name = proposal.runbook.partition("@")[0]
-    rejected = incident.rejected
     return Facts(
         data=seen.data,
         findings=UNKNOWN
@@ -71,7 +70,7 @@ async def gather(
         fruitless=len(rooms.history.without_effect(workload, proposal.plan.remediation, now)),
         backoff_until=rooms.history.backoff_until(workload, proposal.plan.remediation, now),
         harmed_before=rooms.history.harmed(name),
-        rejected_before=rejected.by if rejected is not None else None,
+        rejected_before=incident.rejected_by(proposal.plan),
         store_trusted=rooms.store_trusted(),
     )
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 from controller.api.v1alpha1.kinds import RUNBOOK
 from controller.core.events import HandedOver, NothingFits, Proposed
+from controller.loops.propose import SAME_REASONS
+from remediations.plan import PatchOp
 from tests.loops.stage import MINUTE, Stage
 
 
@@ -72,3 +76,23 @@ async def test_a_change_that_did_not_help_is_not_proposed_again_by_another_runbo
         (nothing,) = await stage.events(NothingFits)
         assert any("the same change was made and did not help" in reason for reason in nothing.reasons)
         assert len(await stage.events(HandedOver)) == 1
+
+
+async def test_why_nothing_fits_is_told_anew_when_it_is_another_reason_and_not_more_than_once_a_minute() -> None:
+    """The numbers in a reason move with each look and are no other reason."""
+    never = PatchOp("add", "/metadata/annotations/trimtab.dev~1rollback", "never")
+    paused = PatchOp("replace", "/metadata/annotations/trimtab.dev~1rollback", ""), PatchOp("add", "/spec/paused", True)
+    async with Stage(mode="Approve") as stage:
+        await stage.calm()
+        stage.cluster.change(stage.checkout, never)
+        stage.roll()
+        for patch in (paused, (never,), paused):
+            await stage.run(timedelta(seconds=30))
+            stage.cluster.change(stage.checkout, *patch)
+        await stage.run(10 * MINUTE)
+
+        told = [(event.at, " ".join(event.reasons)) for event in await stage.events(NothingFits)]
+        assert ["carries the annotation" in text for _, text in told[:2]] == [True, False]
+        assert ["is paused" in text for _, text in told[:2]] == [False, True]
+        assert len(told) < 6
+        assert all(later - earlier >= SAME_REASONS for (earlier, _), (later, _) in pairwise(told))

@@ -348,8 +348,25 @@ def test_findings_add_up() -> None:
     assert of_restart(everything) == ["ignored", "healthy-floor", "disruption-budget"]
 
 
-def test_a_plan_that_promises_less_than_it_takes_is_judged_by_its_promise() -> None:
-    world = of(replicas=4)
-    plan = replace(restart(world), touches=BlastRadius(4, ready_at_least=0))
+@pytest.mark.parametrize(
+    ("unavailable", "after", "expected"),
+    [(3, 4, ["healthy-floor"]), (3, 12, []), ("25%", 12, []), ("25%", 40, []), (0, 1, [])],
+    ids=["too few are left", "as many", "as many of a share", "many more", "one, with a surge"],
+)
+def test_s9_the_floor_is_held_against_the_replicas_there_are_now(
+    unavailable: int | str, after: int, expected: list[str]
+) -> None:
+    """An autoscaler's step does not void a plan: what it was planned with is no measure of what it takes."""
+    spec = {"strategy": {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": unavailable}}}
+    plan = restart(of(replicas=12, spec=spec))
 
-    assert codes(inspect(plan, world, Restart())) == ["healthy-floor"]
+    assert codes(inspect(plan, of(replicas=after, spec=spec), Restart())) == expected
+
+
+def test_a_plan_that_changes_no_template_is_judged_by_its_promise() -> None:
+    world = of(replicas=4)
+    plan = restart(world)
+    step = replace(plan.steps[0], patch=(PatchOp("add", "/spec/minReadySeconds", 1),))
+    careless = replace(plan, steps=(step,), touches=BlastRadius(4, ready_at_least=0))
+
+    assert "healthy-floor" in codes(inspect(careless, world, Restart()))

@@ -1,6 +1,7 @@
 """What plans rest on, and what counts as success (S5, S23, S24)."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,8 +11,8 @@ from hypothesis import strategies as st
 from remediations import samples
 from remediations.cluster import Applied, World
 from remediations.memory import MemoryCluster, deployment
-from remediations.plan import Outcome, PatchOp, Plan
-from remediations.pointer import applied
+from remediations.plan import REPLICAS, Held, Outcome, PatchOp, Plan, sense_of
+from remediations.pointer import applied, held
 from remediations.restart import Restart, RestartParameters
 from remediations.rollback import Rollback, RollbackParameters
 from remediations.verification import changes_since, in_force, rollout_outcome, still_holds
@@ -69,17 +70,46 @@ NEWER = PatchOp("replace", "/metadata/generation", 9)
         (PatchOp("add", "/metadata/annotations/trimtab.dev~1epoch", "8"), True),
         (PatchOp("add", "/metadata/annotations/deployment.kubernetes.io~1revision", "8"), True),
         (PatchOp("add", "/metadata/annotations/team", "shop"), False),
-        (PatchOp("replace", "/spec/replicas", 4), False),
+        (PatchOp("replace", "/spec/replicas", 4), True),
         (PatchOp("add", "/spec/minReadySeconds", 4), False),
     ],
-    ids=["our fence", "the controller's revision", "another annotation", "replicas", "another field"],
+    ids=["our fence", "the controller's revision", "another annotation", "an autoscaler's step", "another field"],
 )
 def test_a_new_generation_voids_a_plan_unless_it_is_only_our_fence(op: PatchOp, stands: bool) -> None:
-    """A new leader fences before it decides on what the old one left: that must not void the approval."""
+    """A new leader fences before it decides on what the old one left: that must not void the approval. Nor does a step
+    of the autoscaler, which is nobody's change of mind.
+    """
     world = changed(WORLD, op, NEWER)
 
     assert still_holds(PLAN, world) is stands
     assert not still_holds(replace(PLAN, ground=""), world)
+
+
+@pytest.mark.parametrize("reads", [True, False], ids=["reads", "writes"])
+def test_a_plan_that_reads_or_writes_the_number_of_replicas_does_not_outlive_an_autoscaler(reads: bool) -> None:
+    """What most plans do not ask about is what this one is about."""
+    number, (step,) = held(WORLD.object, REPLICAS), PLAN.steps
+    scaling = replace(step, patch=(PatchOp("replace", REPLICAS, 9),), prior=(number,), holds=(Held(REPLICAS, 9),))
+    plan = replace(PLAN, reads=(number,)) if reads else replace(PLAN, steps=(scaling,))
+
+    assert still_holds(plan, WORLD)
+    assert not still_holds(plan, changed(WORLD, PatchOp("replace", REPLICAS, 4), NEWER))
+
+
+def test_two_restarts_are_one_change_and_two_limits_are_not() -> None:
+    """A restart carries the moment it was planned at; a person who said no to it meant restarting."""
+    later = NOW + timedelta(minutes=5)
+    one, other = (
+        made
+        for when in (NOW, later)
+        if isinstance(made := Restart().plan(WORLD.workload, WORLD, RestartParameters(), when), Plan)
+    )
+
+    assert one.digest != other.digest
+    assert sense_of(one) == sense_of(other) != sense_of(PLAN)
+    (step,) = PLAN.steps
+    assert sense_of(replace(PLAN, generation=99, reads=())) == sense_of(PLAN)
+    assert sense_of(replace(PLAN, steps=(replace(step, patch=(replace(step.patch[0], value={}),)),))) != sense_of(PLAN)
 
 
 async def test_a_plan_survives_the_fence_of_a_new_leader() -> None:
