@@ -18,12 +18,13 @@ from typing import assert_never
 import structlog
 
 from controller.core.budget import Spent, charges, keeping
-from controller.core.decide import Approval, Auto, Decision, decide
-from controller.core.events import Applied, Claimed, Intended, NotApplied, Superseded, Undone
+from controller.core.decide import AGAIN, Approval, Auto, Decision, decide
+from controller.core.events import Applied, Claimed, Decided, Intended, NotApplied, Superseded, Undone
 from controller.core.incident import Incident, Intent
 from controller.core.observe import plain
 from controller.core.policy import Policy
 from controller.core.proposal import Proposal
+from controller.core.routes import Lifts, Route, blocker
 from controller.journal import BudgetSpent
 from controller.observe.facts import gather, read_pause, spent
 from controller.observe.rooms import Rooms
@@ -69,9 +70,16 @@ class Executor:
         try:
             incident = await self.rooms.journal.record(incident, (intended,), now, reserve=reserve)
         except BudgetSpent as full:
-            log.info("budget spent", incident=incident.id, scope=full.exhausted.scope)
-            return incident
+            return await self._spent(incident, digest, full, policy)
         return await self.settle(incident, seen, policy)
+
+    async def _spent(self, incident: Incident, digest: str, full: BudgetSpent, policy: Policy) -> Incident:
+        """Somebody else was faster with the last of a budget: the log says that it waits, not that it is done."""
+        now, scope = self.rooms.clock.now(), full.exhausted.scope
+        reason = blocker("budget", f"{scope} was spent by others just now", Lifts.TIME, now + AGAIN)
+        log.info("budget spent", incident=incident.id, scope=scope)
+        decided = Decided(now, digest, Route.WAIT, (reason,), policy.name)
+        return await self.rooms.journal.record(incident, (decided,), now)
 
     async def revert(self, incident: Incident, by: str, seen: Seen, policy: Policy) -> Incident:
         """Commit to taking the action back, then do it. Charged to no budget, stopped only by the kill switch (S13); a
@@ -273,7 +281,7 @@ def step_of(incident: Incident) -> Step:
 
 
 def written(world: World) -> tuple[str, Mapping[str, str]]:
-    """What somebody may have written of the object; its status and our fence are nobody's writes."""
+    """What somebody may have written of the object; its status, our fence and an autoscaler's step are nobody's."""
     return ground_of(world.object), world.object["metadata"].get("labels") or {}
 
 

@@ -1,9 +1,10 @@
 """The whole loop, told end to end: what happens to a service, and what does not."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
+from controller.adapters.memory.store import MemoryStore
 from controller.api.v1alpha1.kinds import AUTOMATION_PAUSE, REMEDIATION, RUNBOOK
 from controller.core.alerts import Alert
 from controller.core.events import (
@@ -26,6 +27,7 @@ from controller.core.events import (
     Via,
 )
 from controller.core.routes import Route
+from controller.ports import Commit, CommitResult, Reservation
 from remediations.memory import Busy, Intruding, Losing, Refusing
 from remediations.plan import Outcome, PatchOp
 from runbooks.load import library
@@ -723,6 +725,42 @@ async def test_s8_budgets_hold_over_many_workloads_at_once() -> None:
 
         assert len(stage.effects) == 3
         assert len(await stage.events(Opened)) == 6
+
+
+class Raced(MemoryStore):
+    """Another leader's incident takes all that a budget has left just before our intent is committed, once."""
+
+    raced = False
+
+    async def commit(self, commit: Commit, now: datetime) -> CommitResult:
+        if commit.reserve and not self.raced:
+            self.raced = True
+            theirs = tuple(
+                Reservation("theirs", claim.scope, claim.limit, claim.window, claim.limit)
+                for claim in commit.reserve
+                if claim.scope.startswith("actions:namespace:")
+            )
+            await super().commit(Commit("workload:theirs", 0, (), reserve=theirs), now)
+        return await super().commit(commit, now)
+
+
+async def test_s8_who_loses_the_race_for_a_budget_waits_and_says_so() -> None:
+    """The gate saw room, the commit found none: the log does not go on saying that it is carried out."""
+    async with Stage() as stage:
+        stage.store = Raced()
+        await stage.crashed()
+        await stage.learned(21)
+        await stage.calm()
+        stage.roll()
+        await stage.run(MINUTE)
+
+        assert stage.effects == ()
+        decided = await stage.events(Decided)
+        assert [event.route for event in decided] == [Route.AUTO, Route.WAIT]
+        (reason,) = decided[-1].reasons
+        assert (reason.code, reason.message) == ("budget", "actions:namespace:shop was spent by others just now")
+        await stage.run(HOUR + 5 * MINUTE, MINUTE)
+        assert stage.image() == WELL
 
 
 async def test_s14_when_half_of_everything_breaks_at_once_it_asks() -> None:
