@@ -47,15 +47,21 @@ class Doubt:
 
 
 @dataclass(slots=True)
+class Drawer:
+    """The places of one namespace's objects, in the order in which they came, and the number of its last change."""
+
+    places: dict[tuple[str, str], None] = field(default_factory=dict)
+    revision: int = 0
+
+
+@dataclass(slots=True)
 class Shelf:
-    """All objects of one kind by (namespace, name), and what controls them. `revisions` counts each namespace's
-    changes.
-    """
+    """All objects of one kind by (namespace, name), and what controls them. Keeps nothing of what is gone."""
 
     objects: dict[tuple[str, str], Object] = field(default_factory=dict)
     by_owner: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
-    by_namespace: dict[str, dict[tuple[str, str], None]] = field(default_factory=dict)
-    revisions: dict[str, int] = field(default_factory=dict)
+    by_namespace: dict[str, Drawer] = field(default_factory=dict)
+    changes: int = 0
     doubts: dict[str | None, Doubt] = field(default_factory=lambda: {None: Doubt()})
 
     def expect(self, namespace: str | None) -> None:
@@ -79,8 +85,8 @@ class Shelf:
         self.drop(item)
         place = _place(item)
         self.objects[place] = item
-        self.by_namespace.setdefault(place[0], {})[place] = None
-        self.revisions[place[0]] = self.revisions.get(place[0], 0) + 1
+        self.by_namespace.setdefault(place[0], Drawer()).places[place] = None
+        self._count(place[0])
         owner = controller_of(item)
         if owner is not None:
             self.by_owner.setdefault(owner.uid, set()).add(place)
@@ -90,8 +96,8 @@ class Shelf:
         place = _place(item)
         known = self.objects.pop(place, None)
         if known is not None:
-            self.by_namespace[place[0]].pop(place)
-            self.revisions[place[0]] += 1
+            self.by_namespace[place[0]].places.pop(place)
+            self._count(place[0])
         owner = controller_of(known) if known is not None else None
         if owner is not None:
             owned = self.by_owner.get(owner.uid, set())
@@ -104,9 +110,19 @@ class Shelf:
         return tuple(self.objects[place] for place in sorted(self.by_owner.get(uid, ())))
 
     def within(self, namespace: str) -> tuple[int, Iterable[Object]]:
-        """The objects of one namespace, and a number that is another one whenever any of them has changed."""
-        places = self.by_namespace.get(namespace, ())
-        return self.revisions.get(namespace, 0), (self.objects[place] for place in places)
+        """The objects of one namespace, and a number that is another one whenever any of them has changed; 0 while
+        there are none.
+        """
+        drawer = self.by_namespace.get(namespace, Drawer())
+        return drawer.revision, (self.objects[place] for place in drawer.places)
+
+    def _count(self, namespace: str) -> None:
+        """One more change, by a number that no namespace has had; an empty drawer goes."""
+        self.changes += 1
+        drawer = self.by_namespace[namespace]
+        drawer.revision = self.changes
+        if not drawer.places:
+            del self.by_namespace[namespace]
 
 
 def lean(kind: ResourceKind, item: Object) -> Object:
@@ -241,11 +257,16 @@ class Cache:
 
     def autoscalers(self, workload: Workload) -> tuple[Object, ...]:
         """The HorizontalPodAutoscalers that scale the workload, by name; more than one is a mistake of theirs."""
-        revision, items = self.shelf(AUTOSCALERS).within(workload.namespace)
+        shelf = self.shelf(AUTOSCALERS)
+        revision, items = shelf.within(workload.namespace)
+        if not revision:
+            return ()
         known = self._scalers.get(workload.namespace)
         if known is None or known[0] != revision:
             known = (revision, by_target(items))
             self._scalers[workload.namespace] = known
+            if len(self._scalers) > len(shelf.by_namespace):
+                self._scalers = {place: kept for place, kept in self._scalers.items() if place in shelf.by_namespace}
         return tuple(item for item in known[1].get((workload.kind, workload.name), ()) if scaled_by(item, workload))
 
     def owner_of(self, kind: ResourceKind, item: Object) -> Workload | None:

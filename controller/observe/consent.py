@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -27,10 +27,12 @@ from runbooks.load import from_object, library
 from runbooks.match import speaking_for
 from runbooks.schema import Runbook
 
+Read = TypeVar("Read")
 Objects = Callable[[Any], Iterable[Mapping[str, Any]]]
 """All cached objects of a kind."""
 Within = Callable[[str], tuple[int, Iterable[Mapping[str, Any]]]]
-"""A namespace's cached ServicePolicies, and a number that is another one whenever any of them has changed."""
+"""A namespace's cached ServicePolicies, and a number that is another one whenever any of them has changed; 0: none."""
+NONE = selection(())
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,14 @@ class Consents:
         ]
         return speaking_for(workload, (*library(), *self._further, *found))
 
+    def tidy(self) -> None:
+        """Forget what was read of policies and runbooks that are gone, and the namespaces they were in."""
+        policies = tuple(self._objects(SERVICE_POLICY))
+        runbooks = uids(item for kind in (RUNBOOK, CLUSTER_RUNBOOK) for item in self._objects(kind))
+        self._parsed = kept(self._parsed, uids(policies))
+        self._runbooks = kept(self._runbooks, runbooks)
+        self._selections = kept(self._selections, {str(item["metadata"]["namespace"]) for item in policies})
+
     def _winner(self, workload: Workload, labels: Mapping[str, str]) -> str | None:
         winner = self._selection(workload.namespace).winner(workload, labels)
         return None if winner is None else str(winner.metadata.uid)
@@ -127,6 +137,8 @@ class Consents:
             items = (item for item in self._objects(SERVICE_POLICY) if item["metadata"]["namespace"] == namespace)
             return selection((item, self._parse(item)) for item in items)
         revision, items_within = self._within(namespace)
+        if not revision:
+            return NONE
         known = self._selections.get(namespace)
         if known is None or known[0] != revision:
             known = (revision, selection((item, self._parse(item)) for item in items_within))
@@ -199,3 +211,13 @@ class Consents:
                 pod_hours_per_cluster=settings.budgets.pod_hours_cluster,
             ),
         )
+
+
+def uids(items: Iterable[Mapping[str, Any]]) -> set[str]:
+    """What the objects are told apart by."""
+    return {str(item["metadata"]["uid"]) for item in items}
+
+
+def kept(known: Mapping[str, Read], there: set[str]) -> dict[str, Read]:
+    """What is known of those that are still there."""
+    return {key: value for key, value in known.items() if key in there}

@@ -123,6 +123,7 @@ class Sight:
                 self.look(workload, now)
             except Exception:
                 log.exception("look broke", workload=workload.key)  # its own pass tells of it, the others go on
+        self._tidy()
         self._suspect()
 
     def _wanted(self, known: Known) -> Iterable[tuple[Workload, str | None, str | None]]:
@@ -204,15 +205,20 @@ class Sight:
         judged = self.fleet.judged.get(workload)
         return health | judged.health if judged is not None else health
 
+    def _tidy(self) -> None:
+        """Forget what is gone, once a round."""
+        watched = set(self._cache.workloads())
+        self._anomalous = {workload: self._anomalous.get(workload, False) for workload in watched}
+        self._held = {workload: held for workload, held in self._held.items() if workload in watched and held}
+        self._consents.tidy()
+
     def _suspect(self) -> None:
         """Trip or clear the breaker, once a round (S14)."""
-        watched = set(self._cache.workloads())
-        self._anomalous = {workload: bad for workload, bad in self._anomalous.items() if workload in watched}
-        bad = sum(self._anomalous.values())
-        if bad >= BREAKER_COUNT and bad > BREAKER_SHARE * len(watched):
+        bad, watched = sum(self._anomalous.values()), len(self._anomalous)
+        if bad >= BREAKER_COUNT and bad > BREAKER_SHARE * watched:
             self._dirty_rounds_ago = 0
-            self._suspicion = f"{bad} of {len(watched)} workloads look broken at once: the observer may be what broke"
-            log.warning("observer suspect", anomalous=bad, watched=len(watched))
+            self._suspicion = f"{bad} of {watched} workloads look broken at once: the observer may be what broke"
+            log.warning("observer suspect", anomalous=bad, watched=watched)
         else:
             self._dirty_rounds_ago = min(CLEAN_ROUNDS, self._dirty_rounds_ago + 1)
 
