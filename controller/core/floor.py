@@ -27,6 +27,7 @@ from controller.core.events import (
 from controller.core.incident import Intent
 from controller.core.routes import Route
 from detectors.series import Workload
+from remediations.floor import API_VERSION, KIND
 
 STREAM = "floor:"
 """Streams of floors begin so; the workload's key follows."""
@@ -96,9 +97,15 @@ def evolve(floor: Floor, event: Event) -> Floor:
             return replace(floor, decision=event)
         case FloorHeld() | FloorEnded() | FloorReleased():
             stands = _stands(replace(floor, raised=_raised(floor, event)), event)
-            return replace(stands, proposal=None, decision=None, failed=0, failed_at=None)
+            stands = replace(stands, proposal=None, decision=None)
+            # An autoscaler that is gone is no success of a write.
+            gone = isinstance(event, FloorReleased) and event.code == "Gone"
+            return stands if gone else replace(stands, failed=0, failed_at=None)
         case FloorJudged():
             return replace(floor, raised=None)
+        case Intended(undo=True, before={"autoscaler": str(name)}):
+            where = Workload(floor.workload.namespace, KIND, name, API_VERSION)
+            return replace(floor, intent=_begun(event), autoscaler=where)
         case Intended():
             return replace(floor, intent=_begun(event))
         case Claimed() | Applied() | NotApplied() | Superseded() if _about(floor, event):

@@ -97,19 +97,23 @@ def bounds(hpa: Object, former: int | None) -> Bounds:
     return Bounds(former if former is not None else least_of(hpa), most_of(hpa))
 
 
+NO_AUTOSCALER = CannotSize("no HorizontalPodAutoscaler scales it", "NoAutoscaler")
+
+
 def unfit(autoscalers: Iterable[Object]) -> CannotSize | Object:
     """The one autoscaler that can be given a floor, or why there is none."""
     found = list(autoscalers)
     if not found:
-        return CannotSize("no HorizontalPodAutoscaler scales it", "NoAutoscaler")
+        return NO_AUTOSCALER
     if len(found) > 1:
         names = ", ".join(sorted(hpa["metadata"]["name"] for hpa in found))
         return CannotSize(f"several HorizontalPodAutoscalers scale it: {names}", "SeveralAutoscalers")
     hpa = found[0]
     owner = controller_of(hpa)
     if owner is not None:
-        hint = "; raise the minimum there" if owner.kind == "ScaledObject" else ""
-        return CannotSize(f"its autoscaler is controlled by {owner.kind} {owner.name}{hint}", "AutoscalerControlled")
+        hint = "; raise minReplicaCount there" if owner.kind == "ScaledObject" else ""
+        told = f"its autoscaler belongs to {owner.kind}/{owner.name}, which would take a floor back{hint}"
+        return CannotSize(told, "AutoscalerControlled")
     return hpa
 
 

@@ -19,7 +19,7 @@ from controller.core.events import Decided, FloorHeld, FloorProposed, FloorRelea
 from controller.core.floor import Floor, Raised
 from controller.core.manners import Adopt, Asked, Course, End, Forget, GiveBack, Move, Rest, Would, course
 from controller.core.said import Said, given_back, moved, number, why
-from controller.core.sizing import Wanted
+from controller.core.sizing import NO_AUTOSCALER, Wanted
 from controller.kinds import AUTOSCALERS, WORKLOADS
 from controller.observe.cache import Cache, workload_of
 from controller.observe.demand import Demanded
@@ -29,7 +29,7 @@ from controller.observe.rooms import Rooms
 from controller.runtime.holder import REMEDY, Holder, Scene, ended, notice, proposal_of
 from detectors.series import HEALTHY, DataHealth, Problem, Workload
 from remediations.cluster import Gone, Unreadable, World
-from remediations.floor import FloorParameters, address, foreign_owners, least_of, mark_of, scaled_by
+from remediations.floor import FloorParameters, foreign_owners, least_of, mark_of, scaled_by
 from remediations.plan import Plan, Refusal
 
 log = structlog.get_logger(__name__)
@@ -78,7 +78,7 @@ class Scaling:
         """One pass over one workload."""
         before = floor = self.rooms.history.floor(workload)
         if not floor.number and not self.cache.autoscalers(workload):
-            return self.say(floor, Said(False, "NoAutoscaler", "no HorizontalPodAutoscaler scales it"))
+            return self.say(floor, Said(False, NO_AUTOSCALER.code, NO_AUTOSCALER.reason))
         scene = self.scene(workload)
         floor = await self.judge(floor, scene)
         if floor.intent is not None:
@@ -150,7 +150,7 @@ class Scaling:
         if floor.resting_until is not None and self.rooms.clock.now() < floor.resting_until:
             told = f"the last write failed; not again before {floor.resting_until:%H:%M} UTC"
             return self.say(floor, Said(floor.held is not None, "NotApplied", told, number(floor)))
-        found = await self.live(floor)
+        found = await self.live(todo.target, floor.workload)
         match found:
             case World():
                 todo = course(floor, scene.policy, [found.object], self.asked(floor.workload))
@@ -191,14 +191,12 @@ class Scaling:
             case _:
                 assert_never(todo)
 
-    async def live(self, floor: Floor) -> World | Gone | Unreadable:
+    async def live(self, target: Workload | None, workload: Workload) -> World | Gone | Unreadable:
         """The autoscaler as it is now. One that scales something else by now is gone for us."""
-        known = self.cache.autoscalers(floor.workload)
-        target = address(known[0]) if known else floor.autoscaler
         if target is None:
             return Gone("no autoscaler is known")
         world = await self.rooms.cluster.read(target)
-        if isinstance(world, World) and not scaled_by(world.object, floor.workload):
+        if isinstance(world, World) and not scaled_by(world.object, workload):
             return Gone(f"{target.key} scales something else")
         return world
 
@@ -208,7 +206,7 @@ class Scaling:
             told = "no right to give the floor back here: `trimtab release --all`, as somebody who may"
             return self.say(floor, Said(floor.held is not None, "NotPermitted", told, number(floor)))
         floor = floor if floor.number else await self.found(floor, world)
-        floor = await self.holder.release(floor, todo.code, todo.reason, scene)
+        floor = await self.holder.release(floor, world.workload, todo.code, todo.reason, scene)
         return self.say(floor, given_back(floor, todo))
 
     async def move(self, todo: Move, floor: Floor, scene: Scene, world: World) -> Floor:
@@ -235,11 +233,11 @@ class Scaling:
 
     def proposed(self, todo: Move | Would, workload: Workload, scene: Scene, plan: Plan | None) -> FloorProposed:
         """The event of a number, with where it comes from."""
-        wanted, scaler = self.asked(workload).floor, self.cache.autoscalers(workload)[0]
+        wanted = self.asked(workload).floor
         event = FloorProposed(
             self.rooms.clock.now(),
             workload,
-            plan.workload if plan is not None else address(scaler),
+            todo.target,
             scene.policy.name,
             todo.replicas,
             todo.was,

@@ -124,13 +124,16 @@ class Holder:
         log.info("budget spent", floor=floor.workload.key, scope=scope)
         return await self.record(floor, decided, told=notice(floor, "FloorWaits", reason.message, warning=True))
 
-    async def release(self, floor: Floor, code: str, reason: str, scene: Scene) -> Floor:
-        """Commit to giving everything back, then do it. Waits, as it is, while automation is paused."""
+    async def release(self, floor: Floor, target: Workload, code: str, reason: str, scene: Scene) -> Floor:
+        """Commit to giving back everything on this autoscaler, then do it. Waits, as it is, while automation is
+        paused.
+        """
         if await read_pause(self.rooms, floor.workload.namespace) is not None:
             return floor
         now = self.rooms.clock.now()
         key = f"{floor.stream}/release/{floor.number}"
-        intended = Intended(now, key, "", 0, 1, self.epoch(), undo=True, by=code, before={"reason": reason})
+        before = {"reason": reason, "autoscaler": target.name}
+        intended = Intended(now, key, "", 0, 1, self.epoch(), undo=True, by=code, before=before)
         return await self.settle(await self.record(floor, intended), scene)
 
     async def settle(self, floor: Floor, scene: Scene) -> Floor:

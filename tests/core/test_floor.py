@@ -95,45 +95,81 @@ def ended() -> Floor:
     return evolve(held(6), FloorEnded(NOW, SHOP, POLICY.name, "TakenBack", "helm", 6))
 
 
+def shared(obj: Object) -> Object:
+    """Somebody applies the number that stands there."""
+    made = applied_by(obj, [PatchOp("add", LEAST, obj["spec"]["minReplicas"])], "flux", NOW, force=False)
+    assert not isinstance(made, Taken)
+    return made
+
+
+def copied(obj: Object) -> Object:
+    """Applied under another name, as `kubectl get -o yaml` showed it: with our annotations, and no field of ours."""
+    fresh = plain(obj["spec"]["minReplicas"])
+    metadata = {**fresh["metadata"], "name": "copy", "uid": "copy", "annotations": obj["metadata"]["annotations"]}
+    return {**fresh, "metadata": metadata}
+
+
+def gone() -> Floor:
+    return evolve(held(6), FloorReleased(NOW, SHOP, "Gone", "the autoscaler is gone"))
+
+
 FREE = Floor(SHOP)
+COPY = replace(HPA, name="copy")
 OBSERVE, OFF = replace(POLICY, scaling=ScalingMode.OBSERVE), replace(POLICY, scaling=ScalingMode.OFF)
 SIX, NONE = Asked(wanted(6)), Asked()
+TWIN = {**plain(), "metadata": {**plain()["metadata"], "name": "twin", "uid": "twin"}}
 OLD = {**plain(), "metadata": {**plain()["metadata"], "uid": "old"}}
 LEFT = "what a floor of ours left behind"
+TAKEN, EDITED = written(under(6), 3), replace(POLICY, name="shop/checkout@4")
+BACK_OFF, BACK_OBSERVE = GiveBack(HPA, "NotAsked", "mode Off"), GiveBack(HPA, "NotAsked", "mode Observe")
+BACK_LEFT, FORGET_OFF = GiveBack(HPA, "TakenBack", LEFT), Forget(HPA, "NotAsked", "mode Off")
+GONE = Forget(HPA, "Gone", "the autoscaler checkout is gone")
 
 TABLE: dict[str, tuple[Floor, Policy, list[Object], Asked, Course | type]] = {
-    "free, more is needed": (FREE, POLICY, [plain()], SIX, Move(6, 2, takes=True)),
+    "free, more is needed": (FREE, POLICY, [plain()], SIX, Move(HPA, 6, 2, takes=True)),
     "free, its own minimum is enough": (FREE, POLICY, [plain(6)], SIX, Rest),
     "free, no number": (FREE, POLICY, [plain()], NONE, Rest),
-    "free, capped": (FREE, POLICY, [plain()], Asked(wanted(50)), Move(8, 2, takes=True)),
-    "free, another cap": (FREE, POLICY, [plain()], Asked(wanted(50), share=0.5), Move(5, 2, takes=True)),
+    "free, capped": (FREE, POLICY, [plain()], Asked(wanted(50)), Move(HPA, 8, 2, takes=True)),
+    "free, another cap": (FREE, POLICY, [plain()], Asked(wanted(50), share=0.5), Move(HPA, 5, 2, takes=True)),
     "no autoscaler": (FREE, POLICY, [], SIX, Rest),
     "several autoscalers": (FREE, POLICY, [plain(), plain()], SIX, Rest),
+    "several autoscalers, one was held and is gone": (held(6, OLD), POLICY, [plain(), TWIN], SIX, GONE),
+    "several autoscalers, one is held": (held(6), POLICY, [TWIN, under(6)], Asked(wanted(8)), Rest),
+    "several autoscalers, the held one taken back": (held(6), POLICY, [TWIN, TAKEN], SIX, End(HPA, "TakenBack", "helm")),
+    "several autoscalers, one with marks left": (ended(), POLICY, [TWIN, TAKEN], SIX, BACK_LEFT),
+    "several autoscalers, observing": (FREE, OBSERVE, [plain(), TWIN], SIX, Rest),
+    "several autoscalers, held, mode observe": (held(6), OBSERVE, [TWIN, under(6)], SIX, BACK_OBSERVE),
+    "several autoscalers, held in the log only, mode off": (held(6), OFF, [plain(), TWIN], SIX, FORGET_OFF),
+    "held, shared at its own number": (held(6), POLICY, [shared(under(6))], SIX, End(HPA, "TakenBack", "flux")),
+    "shared at its own number, not asked": (FREE, OFF, [shared(under(6))], SIX, BACK_OFF),
+    "renamed with its marks": (gone(), POLICY, [copied(under(6))], SIX, End(COPY, "TakenBack", "kubectl")),
+    "renamed with its marks, and known": (ended(), POLICY, [copied(under(6))], SIX, GiveBack(COPY, "TakenBack", LEFT)),
+    "renamed with its marks, not asked": (held(6), OFF, [copied(under(6))], SIX, replace(BACK_OFF, target=COPY)),
     "controlled": (FREE, POLICY, [owned(plain())], SIX, Rest),
-    "observing": (FREE, OBSERVE, [plain()], SIX, Would(6, 2)),
+    "observing": (FREE, OBSERVE, [plain()], SIX, Would(HPA, 6, 2)),
     "observing, no number": (FREE, OBSERVE, [plain()], Asked(CannotSize("no history", "NoForecast")), Rest),
     "off": (FREE, OFF, [plain()], SIX, Rest),
     "held, as needed": (held(6), POLICY, [under(6)], SIX, Rest),
-    "held, more is needed": (held(6), POLICY, [under(6)], Asked(wanted(8)), Move(8, 2, takes=False)),
-    "held, less is needed": (held(6), POLICY, [under(6)], Asked(wanted(3)), Move(3, 2, takes=False)),
-    "held, nothing is needed": (held(6), POLICY, [under(6)], Asked(wanted(1)), Move(2, 2, takes=False)),
+    "held, more is needed": (held(6), POLICY, [under(6)], Asked(wanted(8)), Move(HPA, 8, 2, takes=False)),
+    "held, less is needed": (held(6), POLICY, [under(6)], Asked(wanted(3)), Move(HPA, 3, 2, takes=False)),
+    "held, nothing is needed": (held(6), POLICY, [under(6)], Asked(wanted(1)), Move(HPA, 2, 2, takes=False)),
     "held, less on bad data": (held(6), POLICY, [under(6)], Asked(wanted(3), "stale"), Rest),
     "held, no number": (held(6), POLICY, [under(6)], NONE, Rest),
     "held, controlled by now": (held(6), POLICY, [owned(under(6))], Asked(wanted(8)), Rest),
-    "held, taken back": (held(6), POLICY, [written(under(6), 3)], SIX, End("TakenBack", "helm")),
-    "held, marks gone": (held(6), POLICY, [plain(6)], SIX, End("TakenBack", "kubectl")),
-    "held, made anew": (held(6, OLD), POLICY, [plain()], SIX, End("Recreated", "its deletion")),
-    "held, autoscaler gone": (held(6), POLICY, [], SIX, Forget("Gone", "the autoscaler checkout is gone")),
-    "held, mode off": (held(6), OFF, [under(6)], SIX, GiveBack("NotAsked", "mode Off")),
-    "held, mode observe": (held(6), OBSERVE, [under(6)], SIX, GiveBack("NotAsked", "mode Observe")),
-    "held in the log only, mode off": (held(6), OFF, [plain()], SIX, Forget("NotAsked", "mode Off")),
-    "marked, unknown to the log, no policy": (FREE, OBSERVE, [under(6)], SIX, GiveBack("NotAsked", "mode Observe")),
-    "marked, unknown to the log, wanted": (FREE, POLICY, [under(6)], SIX, Adopt()),
+    "held, taken back": (held(6), POLICY, [TAKEN], SIX, End(HPA, "TakenBack", "helm")),
+    "held, marks gone": (held(6), POLICY, [plain(6)], SIX, End(HPA, "TakenBack", "kubectl")),
+    "held, made anew": (held(6, OLD), POLICY, [plain()], SIX, End(HPA, "Recreated", "its deletion")),
+    "held, autoscaler gone": (held(6), POLICY, [], SIX, GONE),
+    "held, mode off": (held(6), OFF, [under(6)], SIX, BACK_OFF),
+    "held, mode observe": (held(6), OBSERVE, [under(6)], SIX, BACK_OBSERVE),
+    "held in the log only, mode off": (held(6), OFF, [plain()], SIX, FORGET_OFF),
+    "marked, unknown to the log, no policy": (FREE, OBSERVE, [under(6)], SIX, BACK_OBSERVE),
+    "marked, unknown to the log, wanted": (FREE, POLICY, [under(6)], SIX, Adopt(HPA)),
     "marked, controlled, not asked": (FREE, OFF, [owned(under(6))], SIX, Rest),
-    "ended, marks left": (ended(), POLICY, [written(under(6), 3)], SIX, GiveBack("TakenBack", LEFT)),
+    "ended, marks left": (ended(), POLICY, [TAKEN], SIX, BACK_LEFT),
     "ended, clean": (ended(), POLICY, [plain(3)], SIX, Rest),
-    "ended, policy edited": (ended(), replace(POLICY, name="shop/checkout@4"), [plain(3)], SIX, Move(6, 3, takes=True)),
-    "ended, mode off": (ended(), OFF, [plain(3)], SIX, Forget("NotAsked", "mode Off")),
+    "ended, policy edited": (ended(), EDITED, [plain(3)], SIX, Move(HPA, 6, 3, takes=True)),
+    "ended, mode off": (ended(), OFF, [plain(3)], SIX, FORGET_OFF),
     "held, policies unknown": (held(6), replace(OBSERVE, known=False), [under(6)], SIX, Rest),
 }  # fmt: skip
 
@@ -205,6 +241,19 @@ def test_writes_that_fail_are_tried_ever_later_and_success_forgets_them() -> Non
     assert pauses == sorted(pauses)
     assert pauses[-1] == LONGEST_REST
     assert evolve(floor, FloorReleased(NOW, SHOP, "NotAsked", "")).resting_until is None
+
+
+def test_an_autoscaler_that_is_gone_is_no_success_of_a_write() -> None:
+    floor = evolve(evolve(held(6), Intended(NOW, "k", "", 0, 1, 1, undo=True)), NotApplied(NOW, "k", "gone", "gone"))
+
+    assert evolve(floor, FloorReleased(NOW, SHOP, "Gone", "the autoscaler is gone")).resting_until is not None
+
+
+def test_a_release_is_of_the_autoscaler_that_it_names() -> None:
+    named = Intended(NOW, "k", "", 0, 1, 1, undo=True, before={"reason": "left", "autoscaler": "copy"})
+
+    assert evolve(held(6), named).autoscaler == COPY
+    assert evolve(held(6), replace(named, before={"reason": "left"})).autoscaler == HPA
 
 
 def test_applied_ends_the_intent_of_its_key_only() -> None:

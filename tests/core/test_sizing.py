@@ -269,7 +269,7 @@ def test_an_autoscaler_of_keda_is_left_alone() -> None:
 
     assert isinstance(found, CannotSize)
     assert found.code == "AutoscalerControlled"
-    assert "ScaledObject checkout" in found.reason
+    assert "ScaledObject/checkout" in found.reason
 
 
 # The floor

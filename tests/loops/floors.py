@@ -78,6 +78,7 @@ class FloorStage(Stage):
             workload: self.cluster.create(autoscaler("shop", workload.name, least, most)) for workload in self.workloads
         }
         self.hpa = self.hpas[self.checkout]
+        self.others: list[Workload] = []
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
@@ -138,7 +139,8 @@ class FloorStage(Stage):
 
     def watch(self) -> None:
         super().watch()
-        worlds = [self.cluster.look(hpa) for hpa in getattr(self, "hpas", {}).values()]
+        known = [*getattr(self, "hpas", {}).values(), *getattr(self, "others", ())]
+        worlds = [self.cluster.look(hpa) for hpa in known]
         objects = tuple(world.object for world in worlds if isinstance(world, World))
         self.program.cache.take(AUTOSCALERS, None, Listed(objects))
 

@@ -20,9 +20,11 @@ from controller.core.events import (
 from controller.core.routes import Route
 from controller.core.sizing import CannotSize
 from controller.journal import Replaced
+from detectors.series import Workload
+from remediations.cluster import World
 from remediations.fields import entries_of, is_ours, owners_of
 from remediations.floor import ANNOTATIONS, LEAST, mark_of, traces
-from remediations.memory import Intruding, Losing, Refusing
+from remediations.memory import Intruding, Losing, Refusing, autoscaler
 from remediations.plan import PatchOp
 from tests.loops.floors import STALE, FloorStage
 from tests.loops.stage import HOUR, MINUTE
@@ -614,3 +616,72 @@ async def test_a_floor_that_was_taken_back_in_its_time_is_not_judged() -> None:
         await stage.run(20 * MINUTE)
 
         assert "floor-judged" not in await stage.floor_kinds()
+
+
+# More autoscalers than one
+
+
+def copied(stage: FloorStage) -> Workload:
+    """Somebody applies the autoscaler under another name, as `kubectl get -o yaml` showed it, marks and all."""
+    seen = stage.object()
+    made = autoscaler("shop", "copy", stage.least(), 10)
+    made["metadata"]["annotations"] = dict(seen["metadata"]["annotations"])
+    made["spec"]["scaleTargetRef"] = seen["spec"]["scaleTargetRef"]
+    copy = stage.cluster.create(made)
+    stage.others.append(copy)
+    return copy
+
+
+@pytest.mark.parametrize("first", ["the new one", "the deletion"])
+async def test_an_autoscaler_renamed_with_our_marks_is_cleaned_and_is_its_peoples(first: str) -> None:
+    """It ends: an endless release of what is gone would say all was well every round."""
+    async with FloorStage() as stage:
+        await stage.needs(6)
+        copy = copied(stage)
+        if first == "the new one":
+            await stage.run(MINUTE)
+        stage.cluster.delete(stage.hpa)
+        await stage.run(5 * MINUTE)
+
+        world = stage.cluster.look(copy)
+        assert isinstance(world, World)
+        assert not traces(world.object)
+        assert world.object["spec"]["minReplicas"] == 6
+        assert stage.said().reason in ("TakenBack", "Recreated")
+        kinds = await stage.floor_kinds()
+        await stage.run(20 * MINUTE)
+        assert await stage.floor_kinds() == kinds
+
+
+async def test_a_renamed_autoscaler_with_our_marks_is_cleaned_when_nobody_asks_for_a_floor() -> None:
+    async with FloorStage() as stage:
+        await stage.needs(6)
+        copy = copied(stage)
+        stage.cluster.delete(stage.hpa)
+        stage.unpolicy()
+        await stage.run(2 * MINUTE)
+
+        world = stage.cluster.look(copy)
+        assert isinstance(world, World)
+        assert not traces(world.object)
+        kinds = await stage.floor_kinds()
+        await stage.run(5 * MINUTE)
+        assert await stage.floor_kinds() == kinds
+
+
+async def test_a_floor_is_given_back_though_a_second_autoscaler_names_the_workload() -> None:
+    async with FloorStage() as stage:
+        await stage.needs(6)
+        twin = autoscaler("shop", "a-twin", 1, 10)
+        twin["spec"]["scaleTargetRef"] = stage.object()["spec"]["scaleTargetRef"]
+        stage.others.append(stage.cluster.create(twin))
+        await stage.run(MINUTE)
+        assert stage.said().reason == "SeveralAutoscalers"
+        assert stage.said().holds
+
+        stage.unpolicy()
+        await stage.run(MINUTE)
+
+        assert clean(stage)
+        assert stage.least() == 2
+        assert stage.floor().held is None
