@@ -17,6 +17,7 @@ from controller.observe.rooms import Rooms
 from controller.observe.sight import Seen
 from controller.runtime.executor import open_key
 from remediations.plan import Outcome
+from remediations.templates import digest
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +51,7 @@ async def opened(rooms: Rooms, seen: Seen) -> Incident:
         evidence=plain(seen.evidence),
         data=str(seen.data),
         observe_only=policy.mode is policy.mode.OBSERVE and not judged,
+        template=digest(seen.world.object["spec"]["template"]) if seen.world is not None else "",
     )
     changes = [Changed(change.at, "rollout", change.text) for change in seen.changes]
     incident = await rooms.journal.open(first, now, *changes, Diagnosed(now, seen.causes))

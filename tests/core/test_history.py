@@ -29,6 +29,7 @@ from controller.core.routes import Route
 from detectors.series import Workload
 from remediations.cluster import HealthyRevision
 from remediations.plan import Outcome
+from remediations.templates import digest
 from tests.core import samples
 from tests.core.samples import CHECKOUT, SEARCH, SYMPTOMS, Tale, at, history
 
@@ -119,6 +120,28 @@ def test_the_same_trouble_soon_again_turns_a_good_label_bad(after: timedelta, go
     (label,) = record.labels_of(RUNBOOK)
     assert label.good is good_
     assert (label.why == "recurred") is not good_
+
+
+V41, V43 = (
+    digest(samples.template("registry.test/checkout:v41")),
+    digest(samples.template("registry.test/checkout:v43")),
+)
+
+
+@pytest.mark.parametrize(
+    ("ran", "good_"),
+    [(V41, False), (V43, True), ("", False)],
+    ids=["what it went back to", "the next release", "the log does not say"],
+)
+def test_a_rollback_is_not_to_blame_for_the_next_bad_release(ran: str, good_: bool) -> None:
+    opened = Tale("INC-9").opened().events[0]
+    assert isinstance(opened, Opened)
+    again = shifted(Tale("INC-9", CHECKOUT, [replace(opened, template=ran)]), "INC-9", HOUR)
+
+    (label,) = history(samples.repaired(), again).labels_of(RUNBOOK)
+
+    assert label.template == V41
+    assert label.good is good_
 
 
 def test_a_recurrence_stays_one_whatever_is_said_later() -> None:

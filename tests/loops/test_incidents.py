@@ -759,7 +759,8 @@ async def test_s8_who_loses_the_race_for_a_budget_waits_and_says_so() -> None:
         assert [event.route for event in decided] == [Route.AUTO, Route.WAIT]
         (reason,) = decided[-1].reasons
         assert (reason.code, reason.message) == ("budget", "actions:namespace:shop was spent by others just now")
-        await stage.run(HOUR + 5 * MINUTE, MINUTE)
+        await stage.store.commit(Commit("workload:theirs", 0, (), release=("theirs",)), stage.clock.now())
+        await stage.run(MINUTE)
         assert stage.image() == WELL
 
 

@@ -133,9 +133,17 @@ Event: TypeAlias = (
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
 
 Upcaster: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
-UPCASTERS: Mapping[tuple[str, int], Upcaster] = {("proposed", 1): dict}
+UPCASTERS: Mapping[tuple[str, int], Upcaster] = {
+    ("proposed", 1): dict,
+    ("proposed", 2): dict,
+    ("opened", 1): dict,
+    ("checked", 1): dict,
+    ("ignored", 1): dict,
+}
 """(kind, version) → the body one version later. Released versions are in `tests/core/golden/events.jsonl`.
-`proposed` 2: a step may hold its fields (`holding`); none did before.
+`proposed` 2: a step may hold its fields (`holding`); none did before. `proposed` 3: a plan may name its `sense`.
+`opened` 2: the `template` that ran. `checked` 2: `rolled_out`. `ignored` 2: about which plan. What was not said before
+is empty.
 """
 
 

@@ -18,9 +18,9 @@ from remediations.plan import Outcome, Plan
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An incident began."""
+    """An incident began. `template` is the digest of the pod template that ran then."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     at: datetime
     incident: str
     workload: Workload
@@ -28,6 +28,7 @@ class Opened:
     evidence: Mapping[str, JsonValue]
     data: str = "healthy"
     observe_only: bool = False
+    template: str = ""
     kind: Literal["opened"] = "opened"
 
 
@@ -68,7 +69,7 @@ class Diagnosed:
 class Proposed:
     """A plan for this incident. `runbook` is a reference (`name@3`), `step` its index in the runbook."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     at: datetime
     runbook: str
     summary: str
@@ -223,14 +224,18 @@ class Superseded:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A look at the service after acting; recorded when the answer changes. `held` None: it cannot be said."""
+    """A look at the service after acting; recorded when the answer changes. `held` None: it cannot be said.
 
-    version: ClassVar[int] = 1
+    `rolled_out`: every pod is of the changed template by now and ready.
+    """
+
+    version: ClassVar[int] = 2
     at: datetime
     digest: str
     held: bool | None
     detail: str
     worse: bool = False
+    rolled_out: bool = False
     kind: Literal["checked"] = "checked"
 
 
@@ -309,11 +314,12 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """A late or senseless fact, kept for the audit trail; changes nothing."""
+    """A late or senseless fact, kept for the audit trail; changes nothing. `digest` is the plan that it was about."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     at: datetime
     what: str
     reason: str
     by: str = ""
+    digest: str = ""
     kind: Literal["ignored"] = "ignored"
