@@ -1,10 +1,16 @@
 """The score card: how it is called, what it says, and that a figure is a number; no test asks how fast anything is."""
 
+import asyncio
 import json
 import math
-from collections.abc import Mapping
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
@@ -13,7 +19,7 @@ from bench.card import Asked, BadFigure, Bench, Card, Figure, PassedOver, Say
 from bench.registry import BENCHES
 from bench.scale.bench import Cost, Plan, Scale, Start, forecasts
 from bench.scale.objects import cluster, services
-from bench.scale.process import PROC
+from bench.scale.process import PROC, resident_bytes
 from bench.scale.replica import Told
 
 
@@ -130,6 +136,11 @@ def test_every_bench_is_registered_by_its_name() -> None:
 # scale
 
 
+LINUX = pytest.mark.skipif(
+    not (PROC / "self/smaps_rollup").exists(), reason="memory is counted like this by Linux only"
+)
+
+
 def test_a_cluster_of_n_services_is_the_same_for_the_same_seed() -> None:
     once, again, other = list(cluster(4, 1)), list(cluster(4, 1)), list(cluster(4, 2))
     plurals = [plural for plural, _ in once]
@@ -159,10 +170,49 @@ def test_only_points_of_the_loads_history_count_as_forecasts() -> None:
     assert forecasts(told, 5.0, 9.0) == 1
 
 
-@pytest.mark.skipif(not (PROC / "self/smaps_rollup").exists(), reason="PSS is counted by Linux only")
+@LINUX
+async def test_pages_that_others_map_as_well_are_counted_as_the_programs_own() -> None:
+    """However many run the same Python, a process is as large as on a machine of its own."""
+
+    @asynccontextmanager
+    async def running() -> AsyncIterator[int]:
+        wait = "import sys; print(flush=True); sys.stdin.read()"
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", wait, stdin=PIPE, stdout=PIPE)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        await process.stdout.readline()
+        try:
+            yield process.pid
+        finally:
+            process.stdin.close()
+            await process.wait()
+
+    async with running() as one:
+        alone = resident_bytes(one)
+        async with running(), running(), running():
+            crowded = resident_bytes(one)
+    assert crowded == pytest.approx(alone, rel=0.02)
+
+
+@LINUX
+def test_what_two_of_a_family_map_is_counted_once() -> None:
+    """A child of ours has the same Python in memory, and little besides."""
+    before = resident_bytes(os.getpid())
+    wait = "import sys; print(flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-S", "-c", wait], stdin=PIPE, stdout=PIPE) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdout.readline()
+        added = resident_bytes(os.getpid()) - before
+        own = resident_bytes(child.pid)
+        child.stdin.close()
+    assert 0 < added < own
+
+
+@LINUX
 def test_the_scale_bench_measures_the_program_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Three and six services, one-second rounds: every figure is there and is a number above zero."""
-    tiny = Plan(together=(3, 6), skipped=1, rounds=2, round_seconds=1.0, days=4.0)
+    tiny = Plan(sizes=(3, 6), together=True, skipped=1, rounds=2, round_seconds=1.0, days=4.0)
     file = tmp_path / "figures.json"
 
     assert main(["scale", "--quick", "--json", str(file)], named(Scale(quick=tiny))) == MEASURED

@@ -4,8 +4,8 @@
 migrated, watches listed, the Lease taken, the log read; `start_cpu_seconds`: the CPU time in it, which a busy machine
 changes less. `cpu_seconds_per_round_N`: user and system time of all of its processes from the beginning of one round to
 the beginning of another, by the number of rounds between: everything that happens in that time is in it, Lease, log
-and page included. `queries_per_round_N`: questions to Prometheus in the same time. `resident_mb_N`: PSS of all of its
-processes at the end.
+and page included. `queries_per_round_N`: questions to Prometheus in the same time. `resident_mb_N`: memory of all of
+its processes at the end, as `process.py` counts it.
 
 The first rounds, which ask for two weeks of history and forecast everything for the first time, are left out. From then
 on a load is forecast every five minutes: a bench that ends sooner counts that as what it costs here and now, by the
@@ -35,19 +35,22 @@ START_AT_MOST, RESIDENT_100_AT_MOST, CPU_1000_AT_MOST = 3.0, 350.0, 5.0
 CPU_10000_AT_MOST, RESIDENT_10000_AT_MOST = 15.0, 1.5 * 1024**3 / MEGABYTE
 """60 s of CPU a minute is 15 s for each of its four rounds (BENCHMARKS.md 7)."""
 SHIPPED_ROUND: Final = 15.0
+DEADLINE_EACH: Final = 0.18
+"""Seconds for each service to wait for a round at most: half an hour for 10,000, whose first asks for all history."""
 LONGEST: Final = 200
 """Characters of a failure in the notes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is measured: the sizes that run side by side and those that run alone, how often it is started, how many
-    rounds are left out at least and how many counted, how long a round is, and how far history goes back. Four rounds
-    are one of demand.
+    """What is measured: the sizes, one after the other or `together`, and those that may be too large for the machine;
+    how often it is started, how many rounds are left out at least and how many counted, how long a round is, and how
+    far history goes back. Four rounds are one of demand.
     """
 
-    together: tuple[int, ...] = (100, 1000)
-    alone: tuple[int, ...] = ()
+    sizes: tuple[int, ...] = (100, 1000)
+    together: bool = False
+    large: tuple[int, ...] = ()
     starts: int = 0
     skipped: int = 2
     rounds: int = 4
@@ -65,8 +68,8 @@ class Plan:
         }
 
 
-FULL: Final = Plan(alone=(10_000,), starts=5, rounds=20)
-QUICK: Final = Plan(round_seconds=4.0, days=4.0)
+FULL: Final = Plan(large=(10_000,), starts=5, rounds=20)
+QUICK: Final = Plan(together=True, round_seconds=4.0, days=4.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +110,21 @@ class Scale:
     proc: Path = PROC
 
     def run(self, asked: Asked, say: Say) -> Card:
-        """Measure on this machine; raises PassedOver where the kernel does not count PSS."""
+        """Measure on this machine; raises PassedOver where the kernel does not count memory so."""
         if not (self.proc / "self/smaps_rollup").exists():
             raise PassedOver("scale reads /proc/PID/smaps_rollup, which is not here: run it on Linux")
         plan = self.quick if asked.quick else self.full
         starts = [start(plan, asked.seed, say) for _ in range(plan.starts)]
-        costs = side_by_side(plan.together, plan, asked.seed, say)
+        groups = [plan.sizes] if plan.together else [(size,) for size in plan.sizes]
+        costs = [cost for sizes in groups for cost in side_by_side(sizes, plan, asked.seed, say)]
         failed = []
-        for size in plan.alone:
+        for size in plan.large:
             try:
                 costs += side_by_side((size,), plan, asked.seed, say)
             except Failed as error:
                 failed.append(f"not measured: {str(error)[:LONGEST]}")
         each = seconds_each(asked.seed)
-        # The first of those that ran side by side was started before anything else ran.
+        # The first was started before anything else ran.
         counted = starts or [costs[0].start]
         return Card(
             self.name,
@@ -135,7 +139,7 @@ SCALE: Final = Scale()
 
 def start(plan: Plan, seed: int, say: Say) -> Start:
     """One start, with nothing else of ours running."""
-    size = plan.together[0]
+    size = plan.sizes[0]
     say(f"starting with {size} services")
     with replica(size, seed, plan.settings, plan.days) as one:
         return started(one)
@@ -147,7 +151,7 @@ def started(one: Replica) -> Start:
 
 
 def side_by_side(sizes: tuple[int, ...], plan: Plan, seed: int, say: Say) -> list[Cost]:
-    """Every size at the same time, each started when the one before leads: CPU time is each process family's own."""
+    """Every size at the same time, each started when the one before leads: what is measured is each family's own."""
     with ExitStack() as stack, ThreadPoolExecutor(len(sizes)) as threads:
         running = []
         for size in sizes:
@@ -190,7 +194,7 @@ def at_round(one: Replica, count: int) -> float:
 
 def wait(one: Replica, until: Callable[[], bool]) -> None:
     """Look again and again; raises Failed when the program ends or nothing comes of it."""
-    end = time.monotonic() + DEADLINE
+    end = time.monotonic() + max(DEADLINE, DEADLINE_EACH * one.services)
     while not until():
         if one.process.poll() is not None or time.monotonic() > end:
             raise Failed(f"{one.services} services: the rounds do not come: {one.last_words()}")
@@ -223,7 +227,7 @@ def notes(plan: Plan, starts: list[Start], costs: list[Cost], each: float) -> It
         yield f"{plan.days:g} days of history instead of 14, so that the rounds that count come sooner."
     yield "a service: a Deployment of 3 pods, 2 ReplicaSets, in turn an autoscaler or a policy."
     yield "one pod of 300 has its status written each second."
-    yield f"{plan.rounds} rounds counted; {', '.join(map(str, plan.together))} services ran at the same time."
+    yield f"{plan.rounds} rounds counted; the sizes ran {'together' if plan.together else 'one after the other'}."
     made = ", ".join(f"{one.services:,} services {one.forecasts} times" for one in costs)
     yield f"a forecast costs {1000 * each:.1f} ms of CPU; all were made in the rounds counted: {made}."
     yield f"starts: {', '.join(f'{one.seconds:.2f} s' for one in starts)}, the median counts."

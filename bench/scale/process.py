@@ -1,6 +1,9 @@
-"""Processes as the kernel counts them: a process with all of its children, its CPU seconds, its proportional memory.
+"""Processes as the kernel counts them: a process with all of its children, its CPU seconds, its memory.
 
-Linux only: `/proc/PID/smaps_rollup` gives PSS, in which memory that processes share is counted once, in parts.
+Linux only. Memory is what the processes would take on a machine of their own: of what is theirs alone (anonymous and
+shared memory) the proportional part (`Pss_Anon`, `Pss_Shmem` of `/proc/PID/smaps_rollup`), which counts pages that they
+share with each other once; of each mapped file the most that one of them has in memory (`Rss` less `Anonymous` of
+`/proc/PID/smaps`). The kernel's own `Pss` would give a part of the files' pages to whoever else runs the same Python.
 """
 
 from __future__ import annotations
@@ -32,8 +35,13 @@ def cpu_seconds(root: int) -> float:
 
 
 def resident_bytes(root: int) -> int:
-    """PSS of the family."""
-    return sum(_proportional(process) for process in family(root))
+    """Memory of the family, wherever else its files are mapped; see the module."""
+    own, files = 0, dict[str, int]()
+    for process in family(root):
+        own += _own(process)
+        for mapping, size in _files(process):
+            files[mapping] = max(files.get(mapping, 0), size)
+    return own + sum(files.values())
 
 
 def _ticks(process: int) -> int:
@@ -44,9 +52,30 @@ def _ticks(process: int) -> int:
     return 0
 
 
-def _proportional(process: int) -> int:
+def _own(process: int) -> int:
+    """Proportional bytes of what belongs to no file."""
     with suppress(*GONE):
-        for line in (PROC / str(process) / "smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) * 1024
+        lines = (PROC / str(process) / "smaps_rollup").read_text().splitlines()
+        return sum(_bytes(line) for line in lines if line.startswith(("Pss_Anon:", "Pss_Shmem:")))
     return 0
+
+
+def _files(process: int) -> Iterator[tuple[str, int]]:
+    """What is mapped of each file (place in it and length, device, inode), and how many bytes of it are in memory."""
+    with suppress(*GONE):
+        mapping, resident = "", 0
+        for line in (PROC / str(process) / "smaps").read_text().splitlines():
+            name, *rest = line.split()
+            if name == "Rss:":
+                resident = _bytes(line)
+            elif name == "Anonymous:" and mapping:
+                yield mapping, resident - _bytes(line)
+            elif not name.endswith(":"):
+                _, offset, device, inode, *_ = rest
+                begin, end = (int(part, 16) for part in name.split("-"))
+                mapping = f"{offset}+{end - begin} {device} {inode}" if inode != "0" else ""
+
+
+def _bytes(line: str) -> int:
+    """`Rss:   12 kB`."""
+    return int(line.split()[1]) * 1024
