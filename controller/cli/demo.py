@@ -7,16 +7,14 @@ the page, and that Ctrl-C leaves no process and says how to go on.
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import sys
 import textwrap
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TextIO
 
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
@@ -27,9 +25,11 @@ from controller.cli.screen import Screen
 from controller.core.events import Verdict
 from controller.core.timeline import Tone
 from controller.core.words import count, lasting
+from controller.demo.audience import Place
+from controller.demo.document import Unwritable, Write, opened
 from controller.demo.reading import Ending, Kind
 from controller.demo.result import Result
-from controller.demo.run import Place, Wishes, play
+from controller.demo.run import Wishes, play
 from controller.demo.stories import BEGIN, LASTS, Morning, Story
 from controller.demo.telling import Line
 from controller.errors import TrimtabError
@@ -49,8 +49,8 @@ OPENING = (
     "You are about to see two hours of a morning in a small shop, in about a minute: five services on a fleet that "
     "lives in this process alone, watched by trimtab just as it would watch a cluster of yours. A rollout goes wrong, "
     "containers run out of memory, the morning peak comes, something breaks that no runbook knows, and one thing only "
-    "looks alarming. trimtab acts alone where a policy consents and the numbers carry it, asks you once, and calls a "
-    "repair good only when the service's own metrics say so."
+    "looks alarming. trimtab acts alone only where a policy allows it and the evidence is strong enough, asks you "
+    "once, and counts a repair as good only when the service's own metrics say so."
 )
 MARKS = {Tone.GOOD: ("✔", "green"), Tone.BAD: ("●", "red"), Tone.WAITING: ("◆", "yellow"), Tone.PLAIN: ("·", "")}
 FURTHER = (
@@ -66,6 +66,7 @@ class Terminal:
 
     screen: Screen
     interactive: bool
+    write: Write = field(default=lambda _document: None)
     said: Verdict | None = None
     waiting: bool = False
     bar: Progress | None = None
@@ -138,11 +139,11 @@ class Terminal:
             self.begin_bar()
 
     def ends(self, result: Result) -> None:
-        """The table, what the floor was worth, the links."""
+        """The table, what the floor was worth, and the document."""
         self.end_bar()
         self.close()
         self.screen.text()
-        rows = [row(story, found) for story, found in result.endings]
+        rows = [row(story, found, result) for story, found in result.endings]
         if self.screen.width < WIDE:  # columns become lines, which have to say what they are
             rows = [(name, what, f"decided by {who}", f"verified: {proven}") for name, what, who, proven in rows]
         self.screen.table(("Story", "What happened", "Who decided", "Verified"), rows)
@@ -150,13 +151,14 @@ class Terminal:
         for text in worth(result):
             self.paragraph(text)
         for story, found in result.endings:
-            if not story.as_it_should(found):
-                self.screen.problem(f"{story.name}: {why(found)}")
+            if why := result.why_not(story, found):
+                self.screen.problem(f"{story.workload.name}, {story.name}: {why}")
+        self.write(result.document())
 
     def stays(self, place: Place) -> None:
         """The page is left up."""
         self.screen.text()
-        self.paragraph("Everything is on the page, which stays until you press Ctrl-C (a fresh link, for once):")
+        self.paragraph("Everything is on the page, which stays until you press Ctrl-C (a new link that works once):")
         self.screen.text(f"  {place.link()}")
 
     # inside
@@ -219,21 +221,22 @@ class Terminal:
 def opening_of(morning: Morning) -> str:
     """The opening of somebody's own fleet."""
     scenario = morning.scenario
+    faults = f"{count(len(scenario.faults), 'fault')} will happen. " if scenario.faults else ""
     return (
         f"You are about to see two hours of {scenario.name}, in about a minute: "
         f"{count(len(scenario.services), 'service')} on a fleet that lives in this process alone, watched by trimtab "
-        f"just as it would watch a cluster of yours. {count(len(scenario.faults), 'fault')} will happen. trimtab holds "
-        "floors and takes bad versions back by itself, asks before anything else, and calls a repair good only when "
-        "the service's own metrics say so."
+        f"just as it would watch a cluster of yours. {faults}trimtab holds "
+        "floors and takes bad versions back by itself, asks before anything else, and counts a repair as good only "
+        "when the service's own metrics say so."
     )
 
 
 WHAT = {"auto": "acted alone", "ask": "asked first", "hand_over": "handed over", "none": "kept still"}
 
 
-def row(story: Story, found: Ending) -> tuple[str, str, str, str]:
+def row(story: Story, found: Ending, result: Result) -> tuple[str, str, str, str]:
     """One story in the table; what did not end as it should has another mark, not only another colour."""
-    mark = "✔" if story.as_it_should(found) else "✖"
+    mark = "✔" if result.as_it_should(story, found) else "✖"
     what = WHAT.get(found.route, found.route.replace("_", " "))
     if found.outcome != "none":
         what += f", {found.outcome}"
@@ -247,24 +250,21 @@ def proof(story: Story, found: Ending) -> str:
     match story.kind:
         case Kind.CONTROL:
             return "yes, nothing was written" if found.verified else "no, something was written"
-        case Kind.HANDOVER:
-            return "yes" if found.verified else "not by trimtab"
+        case Kind.HANDOVER if found.outcome == "none":
+            return "nothing to verify: a person has it"
         case _:
             return "yes" if found.verified else "no"
-
-
-def why(found: Ending) -> str:
-    """Why a story has another end."""
-    return "you said no, so nothing was done" if found.refused else "this did not end as it should"
 
 
 def worth(result: Result) -> Sequence[str]:
     """What the floor cost and what it saved, beside the same morning without it."""
     held, bare = result.with_floor, result.without
+    more = held.pod_hours - bare.pod_hours
     return (
         (
-            f"Pods: {held.pod_hours:.1f} pod hours, {bare.pod_hours:.1f} on the same morning without the floor. "
-            f"Minutes outside of the objectives: {held.slo_minutes:.1f}, without the floor {bare.slo_minutes:.1f}."
+            f"Minutes outside of the objectives: {held.slo_minutes:g} with the floor, {bare.slo_minutes:g} without it, "
+            f"for {abs(more):.1f} {'more' if more >= 0 else 'fewer'} pod hours "
+            f"({held.pod_hours:.1f} against {bare.pod_hours:.1f})."
         ),
         f"The log holds {count(result.events, 'event')}; everything above was read from it.",
     )
@@ -274,27 +274,23 @@ def begin(wishes: Wishes, screen: Screen, file: Path | None) -> int:
     """Play it; the exit code."""
     logs.configure(sys.stderr, "error", "", None)
     try:
-        with opened(file) as document:
-            return asyncio.run(watched(wishes, screen, document))
+        with opened(file) as write:
+            return asyncio.run(watched(wishes, screen, write))
+    except Unwritable as error:
+        screen.problem(error)
+        return int(Exit.USAGE)
     except TrimtabError as error:
         screen.problem(error)
         return int(Exit.FAILED)
-    except OSError as error:
-        screen.problem(f"{file} cannot be written: {error.strerror or error}")
-        return int(Exit.USAGE)
 
 
-def opened(file: Path | None) -> AbstractContextManager[TextIO | None]:
-    """The file of `--json`, opened before anything begins."""
-    return nullcontext() if file is None else file.open("w", encoding="utf-8")
-
-
-async def watched(wishes: Wishes, screen: Screen, document: TextIO | None) -> int:
+async def watched(wishes: Wishes, screen: Screen, write: Write) -> int:
     """Play it until its end or a signal."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop.set)
-    terminal = Terminal(screen, interactive=sys.stdin.isatty() and screen.out.isatty() and not wishes.approve_all)
+    interactive = sys.stdin.isatty() and screen.out.isatty() and not wishes.approve_all
+    terminal = Terminal(screen, interactive, write)
     try:
         result = await play(wishes, terminal, stop)
     finally:
@@ -305,8 +301,6 @@ async def watched(wishes: Wishes, screen: Screen, document: TextIO | None) -> in
         terminal.paragraph("Ended in the middle; nothing is left running.")
         goes_on(screen)
         return INTERRUPTED
-    if document is not None:
-        document.write(json.dumps(result.document(), indent=2) + "\n")
     goes_on(screen)
     return int(Exit.FAILED if result.astray else Exit.OK)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from controller.core.events import Verdict, Via
-from controller.core.incident import Question
 from controller.demo.playing import only_in_the_lab
 from controller.demo.settings import YOU
 from controller.program import Program
@@ -26,18 +25,9 @@ class Answering:
     def __post_init__(self) -> None:
         only_in_the_lab(self.program)
 
-    async def question(self, incident: str) -> Question | None:
-        """The open question of an incident."""
-        loaded = await self.program.journal.load(incident)
-        question = loaded.question if loaded is not None else None
-        return question if question is not None and question.open else None
-
-    async def answer(self, incident: str, verdict: Verdict) -> Reply | None:
-        """Say yes or no to what is asked now; None when nothing is."""
-        question, parts = await self.question(incident), self.program.parts
-        if question is None:
-            return None
-        reason = REASON if verdict is Verdict.REJECT else ""
+    async def answer(self, incident: str, digest: str, verdict: Verdict) -> Reply:
+        """Say yes or no to the plan of this digest; whether that still counts is the door's to say."""
+        reason, parts = REASON if verdict is Verdict.REJECT else "", self.program.parts
         return await self.program.door.answer(
-            incident, question.digest, verdict, YOU, Via.CLI, parts.clock.now(), reason=reason, access=parts.access
+            incident, digest, verdict, YOU, Via.CLI, parts.clock.now(), reason=reason, access=parts.access
         )

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from controller.adapters.lab.clock import LabClock
-from controller.adapters.lab.cluster import LabCluster
+from controller.adapters.lab.cluster import LabCluster, Suppress, nothing
 from controller.adapters.lab.metrics import LabMetrics
 from controller.adapters.memory.access import Grant, MemoryAccess
 from controller.adapters.memory.leases import MemoryLease, MemoryLeases
@@ -24,8 +24,10 @@ from controller.adapters.memory.watch import MemoryWatch
 from controller.api.rights import CLUSTER, OBSERVE, Rule, acting_rules
 from controller.api.v1alpha1.kinds import AUTOMATION_PAUSE, REMEDIATION, SERVICE_POLICY
 from controller.app import open_store
+from controller.core.incident import Question, fold
 from controller.core.reading import Trust
-from controller.errors import Denied
+from controller.errors import Denied, StoreUnavailable
+from controller.journal import stream_of
 from controller.lab.apiserver import MemoryObjects
 from controller.lab.lab import Lab
 from controller.lab.scenario import Scenario
@@ -40,14 +42,8 @@ from runbooks.load import library
 
 LEADERLESS = 1.0
 """Real seconds that each step of the lab's time takes at least while nobody leads."""
-
-Suppress = Callable[[Step], bool]
-"""Which writes are swallowed."""
-
-
-def nothing(step: Step) -> bool:
-    """Every write comes through."""
-    return False
+PATIENCE = 30.0
+"""Real seconds in which the program has to lead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +56,8 @@ class Playing:
     twin: Lab
 
     @property
-    def asking(self) -> tuple[str, ...]:
-        """Incidents whose question waits for a person."""
+    def asking(self) -> Mapping[str, Question]:
+        """The questions that wait for a person, by incident."""
         return asking(self.program)
 
 
@@ -76,11 +72,14 @@ async def open_lab(
     people: Iterable[Person] = (),
     swallow: Suppress = nothing,
     pace: float | None = None,
+    stopped: asyncio.Event | None = None,
+    patience: float = PATIENCE,
 ) -> AsyncIterator[Playing]:
     """The program over this scenario, in one process, until the block ends; it leads, and time stands still.
 
-    `policies` are ServicePolicies, `people` may answer questions, `swallow` says which writes
-    never reach the fleet.
+    `policies` are ServicePolicies, `people` may answer questions, `swallow` says which writes never reach the fleet.
+    When `stopped` is set the block begins whether it leads or not. Raises StoreUnavailable when it does not lead
+    within `patience` seconds of real time, and what broke the program before.
     """
     objects = MemoryObjects()
     lab, twin = Lab(scenario, seed, begin, objects), Lab(scenario, seed, begin, MemoryObjects())
@@ -111,11 +110,33 @@ async def open_lab(
         stop = asyncio.Event()
         running = asyncio.create_task(program.run(stop), name="program")
         try:
-            await program.leads.wait()
+            await led(program, clock, running, stopped or asyncio.Event(), patience)
             yield Playing(program, clock, lab, twin)
         finally:
             stop.set()
             await running
+
+
+async def led(
+    program: Program, clock: LabClock, running: asyncio.Task[None], stopped: asyncio.Event, patience: float
+) -> None:
+    """Wait until the program leads or is not wanted any more; what keeps it from that is tried again in the lab's time,
+    which goes on meanwhile.
+    """
+    leading, unwanted = (asyncio.create_task(event.wait()) for event in (program.leads, stopped))
+    awaited: set[asyncio.Task[Any]] = {leading, unwanted, running}
+    try:
+        async with asyncio.timeout(patience):
+            while not (await asyncio.wait(awaited, timeout=LEADERLESS, return_when=asyncio.FIRST_COMPLETED))[0]:
+                await clock.advance(timedelta(seconds=LEADERLESS))
+    except TimeoutError as error:
+        message = f"trimtab did not come to lead its lab within {patience:g} s"
+        raise StoreUnavailable(message, "look whether the disk of its store is full (TMPDIR names another)") from error
+    finally:
+        leading.cancel()
+        unwanted.cancel()
+    if running.done():
+        await running
 
 
 def only_in_the_lab(program: Program) -> None:
@@ -162,20 +183,12 @@ def quiet(watch: MemoryWatch, program: Program) -> Callable[[], Any]:
     return settled
 
 
-def asking(program: Program) -> tuple[str, ...]:
-    """Incidents with an open question, as far as the log was read."""
-    found = []
-    for name in sorted(set(program.history.open.values())):
-        kinds = [event.kind for event in program.history.streams.get(f"incident:{name}", ())]
-        asked = max((n for n, kind in enumerate(kinds) if kind == "asked"), default=-1)
-        over = max((n for n, kind in enumerate(kinds) if kind in OVER), default=-1)
-        if asked > over:
-            found.append(name)
-    return tuple(found)
-
-
-OVER = frozenset({"answered", "expired", "superseded", "closed"})
-"""What ends a question."""
+def asking(program: Program) -> dict[str, Question]:
+    """Open questions by incident, as far as the log was read."""
+    streams, names = program.history.streams, sorted(set(program.history.open.values()))
+    folded = (fold(enumerate(streams.get(stream_of(name), ()), start=1)) for name in names)
+    found = ((one.id, one.question) for one in folded if one is not None)
+    return {incident: question for incident, question in found if question is not None and question.open}
 
 
 def trust(settings: Settings) -> Trust:

@@ -6,9 +6,8 @@ which nothing is verified.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeAlias, assert_never
 
@@ -16,10 +15,11 @@ from controller.core.events import (
     Answered,
     Applied,
     Asked,
+    Bearing,
     Decided,
     Event,
-    FloorEnded,
     FloorHeld,
+    FloorJudged,
     HandedOver,
     Intended,
     Opened,
@@ -27,7 +27,9 @@ from controller.core.events import (
     Verdict,
     Verified,
 )
+from controller.core.floor import stream_of
 from controller.core.routes import Licence, Route
+from controller.core.words import count
 from controller.ports import Stored
 from detectors.series import Workload
 from remediations.plan import Outcome
@@ -48,7 +50,7 @@ class Kind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Ending:
     """How a story ended. `route` and `outcome` are words of the log, `none` where it has none; `by` is who decided,
-    `refused` that a person said no.
+    `refused` that a person said no, `detail` what was seen at last.
     """
 
     route: str = "none"
@@ -58,7 +60,20 @@ class Ending:
     by: str = "nobody"
     incident: str = ""
     refused: bool = False
+    detail: str = ""
 
+
+WRONG = frozenset({"ineffective", "harmful", "inconclusive"})
+"""Outcomes that nobody wants."""
+
+BEARINGS: Mapping[Bearing, str] = {
+    Bearing.IN_TIME: "effective",
+    Bearing.NOT_NEEDED: "none",
+    Bearing.LATE: "ineffective",
+    Bearing.EXCEEDED: "ineffective",
+    Bearing.UNKNOWN: "inconclusive",
+}
+"""What a floor was worth, in the words of a repair."""
 
 ROUTES: Mapping[Route, str] = {
     Route.AUTO: "auto",
@@ -77,42 +92,64 @@ def streams_of(log: Iterable[Stored]) -> dict[str, list[Event]]:
     return found
 
 
-def ending(kind: Kind, workload: Workload, streams: Streams, decisive: datetime) -> Ending:
-    """How the story of this workload ended. `decisive` is when a floor has to stand."""
+def ending(kind: Kind, workload: Workload, streams: Streams, told: str = "") -> Ending:
+    """How the story of this workload ended; `told` names the one incident that it is about, empty: any."""
+    about = [events for name, events in incidents(workload, streams).items() if told in ("", name)]
     match kind:
         case Kind.SCALING:
-            return floor(streams.get(f"floor:{workload.key}", ()), decisive)
-        case Kind.CANARY | Kind.INCIDENT | Kind.HANDOVER:
-            return incident(about(workload, streams))
+            return floor(streams.get(stream_of(workload), ()))
+        case Kind.CANARY | Kind.INCIDENT:
+            return incident(decisive(about, came_to_something))
+        case Kind.HANDOVER:
+            return incident(decisive(about, wrote))
         case Kind.CONTROL:
-            return control(workload, streams)
+            still = not any(map(wrote, [*about, streams.get(stream_of(workload), ())]))
+            return replace(incident(decisive(about, wrote)), verified=still, seconds=None)
         case _:
             assert_never(kind)
 
 
-def kinds(workload: Workload, streams: Streams) -> tuple[Kind, ...]:
-    """What there is to tell of a workload about which nothing was expected."""
-    found = [Kind.SCALING] if any(isinstance(e, FloorHeld) for e in streams.get(f"floor:{workload.key}", ())) else []
-    events = about(workload, streams)
+def found(workload: Workload, streams: Streams) -> tuple[tuple[Kind, str], ...]:
+    """What there is to tell of a workload about which nothing was expected: its floor, and every incident by name."""
+    held = any(isinstance(e, FloorHeld) for e in streams.get(stream_of(workload), ()))
+    told = [(Kind.SCALING, "")] if held else []
+    told += [(kind_of(events), name) for name, events in incidents(workload, streams).items()]
+    return tuple(told) or ((Kind.CONTROL, ""),)
+
+
+def kind_of(events: Sequence[Event]) -> Kind:
+    """What an incident was about."""
     if any(isinstance(e, Proposed) and e.licence is Licence.GUARANTEED for e in events):
-        found.append(Kind.CANARY)
-    elif any(isinstance(e, HandedOver) for e in events) and not any(isinstance(e, Intended) for e in events):
-        found.append(Kind.HANDOVER)
-    elif events:
-        found.append(Kind.INCIDENT)
-    return tuple(found) or (Kind.CONTROL,)
+        return Kind.CANARY
+    return Kind.HANDOVER if any(isinstance(e, HandedOver) for e in events) and not wrote(events) else Kind.INCIDENT
 
 
-def about(workload: Workload, streams: Streams) -> list[Event]:
-    """The events of the workload's first incident that came to something, else of its first."""
-    found = [
-        list(events)
-        for name, events in streams.items()
-        if name.startswith("incident:") and isinstance(events[0], Opened) and events[0].workload == workload
-    ]
-    return next(
-        (one for one in found if any(isinstance(e, Decided | HandedOver) for e in one)), found[0] if found else []
-    )
+def incidents(workload: Workload, streams: Streams) -> dict[str, Sequence[Event]]:
+    """The events of every incident of the workload, by name, in the order in which they opened."""
+    return {
+        opened.incident: events
+        for events in streams.values()
+        if events and isinstance(opened := events[0], Opened) and opened.workload == workload
+    }
+
+
+def decisive(about: Sequence[Sequence[Event]], weighty: Callable[[Sequence[Event]], bool]) -> Sequence[Event]:
+    """Of several incidents the one by which a story is judged: the first that went wrong, else the first that is
+    weighty, else the first; no events when there is none.
+    """
+    wrong = (events for events in about if incident(events).outcome in WRONG)
+    heavy = (events for events in about if weighty(events))
+    return next(wrong, next(heavy, next(iter(about), ())))
+
+
+def came_to_something(events: Iterable[Event]) -> bool:
+    """Whether the gate was asked, or a person got it."""
+    return any(isinstance(e, Decided | HandedOver) for e in events)
+
+
+def wrote(events: Iterable[Event]) -> bool:
+    """Whether a write was begun or made."""
+    return any(isinstance(e, Intended | Applied) for e in events)
 
 
 def incident(events: Sequence[Event]) -> Ending:
@@ -129,6 +166,7 @@ def incident(events: Sequence[Event]) -> Ending:
         by=decider(events),
         incident=opened.incident,
         refused=any(isinstance(e, Answered) and e.verdict is Verdict.REJECT for e in events),
+        detail=verified.detail if verified is not None else "",
     )
 
 
@@ -153,29 +191,36 @@ def decider(events: Sequence[Event]) -> str:
     return "a person" if any(isinstance(e, HandedOver) for e in events) else "nobody"
 
 
-def control(workload: Workload, streams: Streams) -> Ending:
-    """Nothing was to be done; verified when nothing was written."""
-    mine = [*about(workload, streams), *streams.get(f"floor:{workload.key}", ())]
-    wrote = any(isinstance(e, Intended | Applied) for e in mine)
-    found = incident(about(workload, streams))
-    return Ending(found.route, found.outcome, not wrote, None, found.by, found.incident)
-
-
-def floor(events: Sequence[Event], decisive: datetime) -> Ending:
-    """A floor: verified when it stood, above what its people wrote, when the load came, and nobody had to take it."""
+def floor(events: Sequence[Event]) -> Ending:
+    """A floor: verified when its pods stood ready for the load that it was raised for, as the loop judged it; one that
+    was late once is not made good by a later one.
+    """
     decided = [e for e in events if isinstance(e, Decided)]
-    at_last = ROUTES[decided[-1].route] if decided else "none"
-    held: FloorHeld | None = None
-    ended = False
-    for event in events:
-        if event.at > decisive:
-            break
-        if isinstance(event, FloorHeld):
-            held, ended = event, False
-        elif isinstance(event, FloorEnded):
-            ended = True
-    acted = any(isinstance(e, Intended) for e in events)
-    if held is None:
-        return Ending(at_last, by="trimtab" if acted else "nobody")
-    stood = not ended and held.replicas > held.was
-    return Ending(at_last, "effective" if stood else "ineffective", stood, None, "trimtab")
+    judged = [e for e in events if isinstance(e, FloorJudged) and e.bearing is not Bearing.NOT_NEEDED]
+    late = [e for e in judged if e.bearing is Bearing.LATE]
+    decisive = max(late, key=lambda e: e.missing) if late else judged[-1] if judged else None
+    outcome = BEARINGS[decisive.bearing] if decisive is not None else "none"
+    return Ending(
+        route=ROUTES[decided[-1].route] if decided else "none",
+        outcome=outcome,
+        verified=outcome == "effective",
+        by="trimtab" if wrote(events) else "nobody",
+        detail=borne(decisive) if decisive is not None else "",
+    )
+
+
+def borne(judged: FloorJudged) -> str:
+    """What a floor was worth, in a clause."""
+    match judged.bearing:
+        case Bearing.IN_TIME:
+            return "its pods were ready when the load came"
+        case Bearing.NOT_NEEDED:
+            return "the minimum of its people would have done"
+        case Bearing.LATE:
+            return f"the load needed {count(judged.missing, 'pod')} that were not ready"
+        case Bearing.EXCEEDED:
+            return f"the load went to {judged.peak or 0:.0f} where at most {judged.bound:.0f} was expected"
+        case Bearing.UNKNOWN:
+            return "nobody could see whether its pods were ready when the load came"
+        case _:
+            assert_never(judged.bearing)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from controller.demo.reading import Ending
+from controller.demo.reading import Ending, Kind
 from controller.demo.stories import Story
 from controller.lab.lab import Lab
 
@@ -34,10 +34,29 @@ class Result:
     events: int
     seed: int
 
+    def as_it_should(self, story: Story, found: Ending) -> bool:
+        """Whether a story ended as it should; one of a floor only when the floor saved what it is there to save."""
+        return story.as_it_should(found) and (story.kind is not Kind.SCALING or self._saved(story))
+
+    def _saved(self, story: Story) -> bool:
+        held, bare = self.with_floor.slo_minutes, self.without.slo_minutes
+        return held < bare or (story.expects is None and held == bare)
+
+    def why_not(self, story: Story, found: Ending) -> str:
+        """Why a story did not end as it should, empty when it did."""
+        if self.as_it_should(story, found):
+            return ""
+        if found.refused:
+            return "you said no, so nothing was done"
+        if story.as_it_should(found):
+            held, bare = self.with_floor.slo_minutes, self.without.slo_minutes
+            return f"minutes outside of the objectives: {held:g} with the floor, {bare:g} without it"
+        return f"this did not end as it should{f': {found.detail}' if found.detail else ''}"
+
     @property
     def astray(self) -> tuple[Story, ...]:
         """Stories that did not end as they should."""
-        return tuple(story for story, found in self.endings if not story.as_it_should(found))
+        return tuple(story for story, found in self.endings if not self.as_it_should(story, found))
 
     def document(self) -> Mapping[str, Any]:
         """For `--json`."""

@@ -12,22 +12,24 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Protocol
 
+from controller.adapters.lab.cluster import Suppress, nothing
 from controller.core.events import Verdict
+from controller.core.incident import fold
 from controller.core.message import message
 from controller.demo.asking import Answering
-from controller.demo.playing import Playing, Suppress, nothing, open_lab
+from controller.demo.audience import Audience, Place
+from controller.demo.playing import Playing, open_lab
 from controller.demo.reading import streams_of
 from controller.demo.result import Cost, Result
 from controller.demo.settings import STORE, YOU, lab_settings
 from controller.demo.stories import BEGIN, LASTS, Morning
-from controller.demo.telling import Line, Narrator
+from controller.demo.telling import Narrator
 from controller.errors import BadSettings
-from controller.ports import Message, Stored
-from controller.runtime.answers import Reply
+from controller.journal import stream_of
+from controller.ports import Stored
 from controller.serving.backend import ProgramBackend
 from controller.serving.http import bound, serve
 from controller.web.app import create_app
@@ -35,6 +37,7 @@ from controller.web.options import Options
 from controller.web.tickets import Tickets
 
 HOST, PORT = "127.0.0.1", 8080
+ANOTHER = "name another port with --port, or none: then one is found"
 EACH = timedelta(seconds=5)
 """How often the log is looked at for something to tell, in the lab's time."""
 GLANCE = 0.1
@@ -58,62 +61,10 @@ class Wishes:
     keep: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the page is. `moved` says that the usual port was taken."""
-
-    url: str
-    moved: bool
-    tickets: Tickets
-
-    def link(self, to: str = "/") -> str:
-        """A link that logs the lab's person in, once."""
-        return f"{self.url}/enter?ticket={self.tickets.issue(YOU)}&to={to}"
-
-
-class Audience(Protocol):
-    """Whoever watches."""
-
-    def opens(self, place: Place, morning: Morning) -> None:
-        """It begins."""
-        ...
-
-    def tells(self, line: Line) -> None:
-        """Something happened."""
-        ...
-
-    def moves(self, now: datetime) -> None:
-        """Time has passed."""
-        ...
-
-    def asks(self, question: Message, link: str) -> None:
-        """A person has to answer."""
-        ...
-
-    def heard(self) -> Verdict | None:
-        """What was answered since, if anything."""
-        ...
-
-    def replies(self, reply: Reply) -> None:
-        """What the door said to it."""
-        ...
-
-    def answered(self) -> None:
-        """The question is over, whoever answered it."""
-        ...
-
-    def ends(self, result: Result) -> None:
-        """All stories are told."""
-        ...
-
-    def stays(self, place: Place) -> None:
-        """The page is left up."""
-        ...
-
-
 async def play(wishes: Wishes, audience: Audience, stop: asyncio.Event) -> Result | None:
-    """Play it to its end; None when it was stopped before. Raises BadScenario, and BadSettings
-    when the port asked for is taken."""
+    """Play it to its end; None when it was stopped before. Raises BadScenario, BadSettings when the port asked for is
+    taken or no folder can be had, and whatever broke the program or the asking.
+    """
     morning = Morning.shipped() if wishes.scenario is None else Morning.of(wishes.scenario)
     with bound_to(wishes.port) as listening, folder_for(wishes.keep) as folder:
         port = listening.getsockname()[1]
@@ -127,6 +78,7 @@ async def play(wishes: Wishes, audience: Audience, stop: asyncio.Event) -> Resul
             people=[YOU],
             swallow=wishes.suppress,
             pace=wishes.pace,
+            stopped=stop,
         )
         async with lab as playing, page(playing, listening, wishes.port is None and port != PORT) as place:
             return await Show(playing, audience, wishes, morning, place, stop).through()
@@ -136,8 +88,8 @@ async def play(wishes: Wishes, audience: Audience, stop: asyncio.Event) -> Resul
 def folder_for(keep: Path | None) -> Iterator[Path]:
     """Where the store is: a folder that is kept and holds none yet, or one that goes. Raises BadSettings."""
     if keep is None:
-        with tempfile.TemporaryDirectory(prefix="trimtab-demo-") as passing:
-            yield Path(passing)
+        with passing() as folder:
+            yield Path(folder)
         return
     if (keep / STORE).exists():
         raise BadSettings(
@@ -150,10 +102,20 @@ def folder_for(keep: Path | None) -> Iterator[Path]:
     yield keep
 
 
+def passing() -> tempfile.TemporaryDirectory[str]:
+    """A folder that goes with the demo. Raises BadSettings."""
+    try:
+        return tempfile.TemporaryDirectory(prefix="trimtab-demo-")
+    except OSError as error:
+        raise BadSettings(
+            f"no folder can be made for the log: {error.strerror or error}", "set TMPDIR to one with room"
+        ) from error
+
+
 def bound_to(port: int | None, usual: int = PORT) -> socket.socket:
     """The page's socket: the port asked for, else the usual one, else any. Raises BadSettings."""
     if port is not None:
-        return bound(HOST, port)
+        return bound(HOST, port, ANOTHER)
     try:
         return bound(HOST, usual)
     except BadSettings:
@@ -191,6 +153,8 @@ class Show:
 
     async def through(self) -> Result | None:
         """From the opening to the end; the page and the fleet live on until `stop` unless it is wished otherwise."""
+        if self.stop.is_set():
+            return None
         self.narrator.faults = [
             (BEGIN + timedelta(seconds=fault.at), fault) for fault in self.playing.lab.scenario.faults
         ]
@@ -201,9 +165,13 @@ class Show:
         clock.every("tell", EACH, self.tell)
         self.audience.opens(self.place, self.morning)
         asking = asyncio.create_task(self.ask(answering), name="asking")
+
+        def over() -> bool:
+            return self.stop.is_set() or asking.done()
+
         try:
-            await clock.run(BEGIN + LASTS, self.stop.is_set)
-            if self.stop.is_set():
+            await clock.run(BEGIN + LASTS, over)
+            if over():
                 return None
             await self.tell()
             result = self.result()
@@ -211,11 +179,12 @@ class Show:
             if not self.wishes.until_done:
                 self.audience.stays(self.place)
                 clock.attended = lambda: True
-                await clock.run(BEGIN + FOREVER, self.stop.is_set)
+                await clock.run(BEGIN + FOREVER, over)
             return result
         finally:
             asking.cancel()
-            await asyncio.gather(asking, return_exceptions=True)
+            with suppress(asyncio.CancelledError):
+                await asking
 
     async def tell(self) -> None:
         """What is new since the last time, once: the clock calls this, and so does a question that is put."""
@@ -231,41 +200,47 @@ class Show:
 
     async def approve(self, answering: Answering) -> None:
         """Say yes to whatever is asked."""
-        for incident in self.playing.asking:
-            await answering.answer(incident, Verdict.APPROVE)
+        for incident, question in self.playing.asking.items():
+            await answering.answer(incident, question.digest, Verdict.APPROVE)
 
     async def ask(self, answering: Answering) -> None:
-        """Put open questions to whoever watches, and take the answer to the door."""
-        asked: str | None = None
+        """Put open questions to whoever watches, one after the other, and take the answer to the door: it is about the
+        plan that was shown and no other, and a question about another plan is put anew.
+        """
+        shown: tuple[str, str] | None = None
         while True:
             await asyncio.sleep(GLANCE)
-            if asked is not None:  # an answer on the page is in the log, and to be heard at once
+            if shown is not None:  # an answer on the page is in the log, and to be heard at once
                 await self.playing.program.journal.catch_up()
-            open_now = () if self.wishes.approve_all else self.playing.asking
-            if asked is not None and asked not in open_now:
-                asked = None
+            asking = {} if self.wishes.approve_all else self.playing.asking
+            open_now = [(incident, question.digest) for incident, question in asking.items()]
+            if shown is not None and shown not in open_now:
+                shown = None
                 self.audience.answered()
-            if asked is None and open_now:
-                asked = open_now[0]
-                await self.put(asked)
+            if shown is None and open_now:
+                shown = await self.put(open_now[0][0])
             verdict = self.audience.heard()
-            if asked is not None and verdict is not None:
-                reply = await answering.answer(asked, verdict)
-                if reply is not None:
-                    self.audience.replies(reply)
+            if shown is not None and verdict is not None:
+                self.audience.replies(await answering.answer(*shown, verdict))
 
-    async def put(self, incident: str) -> None:
-        """Show one question, and where it stands on the page."""
+    async def put(self, incident: str) -> tuple[str, str] | None:
+        """Show the open question of an incident, and where it stands on the page; the incident and the digest of the
+        plan that was shown, None when nothing is asked any more.
+        """
         await self.tell()
         program = self.playing.program
-        stored = await program.parts.store.read(f"incident:{incident}")
-        backend = ProgramBackend(program, self.stop)
-        loaded = await program.journal.load(incident)
-        if loaded is None:
-            return
-        question = message(((one.number, one.event) for one in stored), await backend.background(loaded))
-        if question is not None:
-            self.audience.asks(question, self.place.link(f"/incidents/{incident}"))
+        numbered = [(one.number, one.event) for one in await program.parts.store.read(stream_of(incident))]
+        loaded = fold(numbered)
+        question, proposal = (loaded.question, loaded.proposal) if loaded is not None else (None, None)
+        if loaded is None or question is None or not question.open:
+            return None
+        if proposal is None or proposal.plan.digest != question.digest:  # about to be asked anew
+            return None
+        told = message(numbered, await ProgramBackend(program, self.stop).background(loaded))
+        if told is None:
+            return None
+        self.audience.asks(told, self.place.link(f"/incidents/{incident}"))
+        return incident, question.digest
 
     def result(self) -> Result:
         """What it came to, by the log and by the two fleets."""

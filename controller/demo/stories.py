@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from controller.core.events import Event
-from controller.demo.reading import Ending, Kind, Streams, ending, kinds
+from controller.demo.reading import WRONG, Ending, Kind, Streams, ending, found
 from controller.lab.scenario import Scenario
 from detectors.series import Workload
 
@@ -17,36 +17,40 @@ BEGIN = datetime(2026, 11, 20, 6, 30, tzinfo=UTC)
 """A Friday morning, so that the peak is still to come."""
 
 LASTS = timedelta(hours=2)
-PEAK = timedelta(hours=1, minutes=30)
-"""When a floor has to stand."""
-
 SCENARIO = Path(__file__).with_name("demo.yaml")
 
 
 @dataclass(frozen=True, slots=True)
+class Expected:
+    """How a story should end."""
+
+    route: str
+    outcome: str
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Story:
-    """One service's story. `policy` is the spec of its ServicePolicy besides target and metrics."""
+    """One service's story. `expects` None: it is as it should be unless it goes wrong. `policy` is the spec of its
+    ServicePolicy besides target and metrics; `incident` is the one that it tells, empty: all of the service.
+    """
 
     name: str
     kind: Kind
     workload: Workload
-    tells: str
-    route: str
-    outcome: str
-    verified: bool
+    expects: Expected | None = None
     policy: Mapping[str, Any] = field(default_factory=dict)
+    incident: str = ""
 
     def ended(self, streams: Streams) -> Ending:
         """How it ended, by the log."""
-        return ending(self.kind, self.workload, streams, BEGIN + PEAK)
+        return ending(self.kind, self.workload, streams, self.incident)
 
     def as_it_should(self, found: Ending) -> bool:
         """Whether that is how it should end."""
-        return (found.route, found.outcome, found.verified) == (self.route, self.outcome, self.verified)
-
-    def that_ended(self, found: Ending) -> Story:
-        """The same story, of which nothing else was expected."""
-        return replace(self, route=found.route, outcome=found.outcome, verified=found.verified)
+        if self.expects is None:
+            return found.outcome not in WRONG
+        return Expected(found.route, found.outcome, found.verified) == self.expects
 
     def manifest(self) -> dict[str, Any]:
         """Its ServicePolicy."""
@@ -64,54 +68,39 @@ def _of(namespace: str, name: str) -> Workload:
 
 
 STORIES = (
-    Story(
+    Story(  # pods take a minute and a half to start, and the autoscaler sees only load that is there already
         "a morning peak, met by a floor",
         Kind.SCALING,
         _of("shop", "storefront"),
-        "pods take a minute and a half to start, and the autoscaler sees only load that is there already",
-        "auto",
-        "effective",
-        True,
+        Expected("auto", "effective", verified=True),
         {"scaling": {"mode": "Floor"}},
     ),
-    Story(
+    Story(  # v42 fails eight of a hundred requests
         "a bad rollout, rolled back",
         Kind.CANARY,
         _of("shop", "checkout"),
-        "v42 fails eight of a hundred requests",
-        "auto",
-        "effective",
-        True,
+        Expected("auto", "effective", verified=True),
         {"canary": {"mode": "Rollback", "falseRollback": "1%"}},
     ),
-    Story(
+    Story(  # containers are killed for memory again and again
         "pods out of memory, given more",
         Kind.INCIDENT,
         _of("accounts", "profiles"),
-        "containers are killed for memory again and again",
-        "ask",
-        "effective",
-        True,
+        Expected("ask", "effective", verified=True),
         {"remediation": {"mode": "Approve"}},
     ),
-    Story(
+    Story(  # twice the load for eight minutes, and nothing wrong
         "a burst, left alone",
         Kind.CONTROL,
         _of("media", "search"),
-        "twice the load for eight minutes, and nothing wrong",
-        "none",
-        "none",
-        True,
+        Expected("none", "none", verified=True),
         {"remediation": {"mode": "Auto", "automaticAbove": 90}, "canary": {"mode": "Rollback", "falseRollback": "1%"}},
     ),
-    Story(
+    Story(  # what it depends on outside fails, and no runbook knows that
         "something new, handed over",
         Kind.HANDOVER,
         _of("goods", "catalog"),
-        "what it depends on outside fails, and no runbook knows that",
-        "hand_over",
-        "none",
-        False,
+        Expected("hand_over", "none", verified=False),
         {"remediation": {"mode": "Auto", "automaticAbove": 90}},
     ),
 )
@@ -134,8 +123,8 @@ class Morning:
     def of(cls, file: Path) -> Morning:
         """Somebody's own fleet: everything is consented to, but what earns no trust asks. Raises BadScenario."""
         scenario = Scenario.load(file)
-        fleet = (_of(service.namespace, service.name) for service in scenario.services)
-        return cls(scenario, tuple(_told(workload).manifest() for workload in fleet))
+        policies = tuple(_found(workload, Kind.CONTROL).manifest() for workload in _fleet(scenario))
+        return cls(scenario, policies)
 
     @property
     def namespaces(self) -> list[str]:
@@ -146,9 +135,9 @@ class Morning:
         """Every story with its end."""
         if self.stories:
             return tuple((story, story.ended(streams)) for story in self.stories)
-        fleet = [_of(service.namespace, service.name) for service in self.scenario.services]
-        found = (_told(workload, kind) for workload in fleet for kind in kinds(workload, streams))
-        return tuple((story.that_ended(end), end) for story in found for end in (story.ended(streams),))
+        fleet = _fleet(self.scenario)
+        stories = (_found(workload, *told) for workload in fleet for told in found(workload, streams))
+        return tuple((story, story.ended(streams)) for story in stories)
 
 
 CONSENTS: Mapping[str, Any] = {
@@ -159,8 +148,23 @@ CONSENTS: Mapping[str, Any] = {
 """What the people of a fleet allow about whom nothing else is known."""
 
 
-def _told(workload: Workload, kind: Kind = Kind.CONTROL) -> Story:
-    return Story(kind.value, kind, workload, "", "none", "none", False, CONSENTS)
+NAMES: Mapping[Kind, str] = {
+    Kind.SCALING: "a floor",
+    Kind.CANARY: "a rollout",
+    Kind.INCIDENT: "an incident",
+    Kind.CONTROL: "nothing to do",
+    Kind.HANDOVER: "something for a person",
+}
+"""What a story is called that nobody wrote."""
+
+
+def _found(workload: Workload, kind: Kind, incident: str = "") -> Story:
+    name = f"{NAMES[kind]}, {incident}" if incident else NAMES[kind]
+    return Story(name, kind, workload, policy=CONSENTS, incident=incident)
+
+
+def _fleet(scenario: Scenario) -> tuple[Workload, ...]:
+    return tuple(_of(service.namespace, service.name) for service in scenario.services)
 
 
 def story_of(event_stream: str, first: Event | None) -> str:

@@ -20,6 +20,7 @@ from controller.errors import BadSettings
 log = structlog.get_logger(__name__)
 
 GRACE = 1
+SETTINGS = "set http_host and http_port to an address that is free (0: any port)"
 
 
 class Server(uvicorn.Server):
@@ -31,14 +32,14 @@ class Server(uvicorn.Server):
         yield
 
 
-def bound(host: str, port: int) -> socket.socket:
-    """A listening socket; raises BadSettings when the address cannot be had."""
+def bound(host: str, port: int, remedy: str = SETTINGS) -> socket.socket:
+    """A listening socket; raises BadSettings with this remedy when the address cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=128)
     except OSError as error:
         message = f"the page cannot listen on {host}:{port}: {error.strerror or error}"
-        raise BadSettings(message, "set http_host and http_port to an address that is free (0: any port)") from error
+        raise BadSettings(message, remedy) from error
 
 
 async def serve(application: Any, listening: socket.socket, stop: asyncio.Event) -> None:

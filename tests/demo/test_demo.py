@@ -123,3 +123,30 @@ def test_the_other_stories_do_not_mind(broken: Run) -> None:
     assert {kind: broken.stories()[kind] for kind in ("control", "handover")} == {
         kind: STORIES[kind] for kind in ("control", "handover")
     }
+
+
+FULL_HOUSE = """\
+name: a full house
+nodes:
+  - {count: 1, cpu: "1", memory: 2Gi}
+services:
+  - name: storefront
+    replicas: 3
+    load: {trace: nasa-http-jul95.csv.gz, peak: 1500, smooth: 10m, begins: 1995-07-21T10:30:00Z}
+    cpu: {request: 250m}
+    start: {median: 90s}
+    autoscaler: {min: 3, max: 24, requestsPerPod: 42}
+"""
+
+
+def test_a_floor_whose_pods_fit_on_no_node_is_not_verified_however_well_it_was_written(tmp_path: Path) -> None:
+    file, scenario = tmp_path / "demo.json", tmp_path / "full.yaml"
+    scenario.write_text(FULL_HOUSE)
+    screen = Screen(out=StringIO(), err=StringIO())
+    code = begin(Wishes(until_done=True, approve_all=True, scenario=scenario), screen, file)
+    asyncio.set_event_loop(None)
+
+    floor = next(one for one in json.loads(file.read_text())["stories"] if one["kind"] == "scaling")
+    assert (floor["route"], floor["outcome"], floor["verified"]) == ("auto", "ineffective", False)
+    assert code == 1
+    assert "that were not ready" in screen.err.getvalue()  # type: ignore[attr-defined]  # the StringIO from above

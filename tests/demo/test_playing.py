@@ -12,8 +12,9 @@ import pytest
 from controller.cli.demo import Terminal
 from controller.cli.screen import Screen
 from controller.core.events import Noted, RevisionHealthy
+from controller.demo.audience import Place
 from controller.demo.playing import Playing, open_lab
-from controller.demo.run import Place, Show, Wishes
+from controller.demo.run import Show, Wishes
 from controller.demo.settings import YOU, lab_settings
 from controller.demo.stories import BEGIN, Morning
 from controller.web.tickets import Tickets

@@ -18,22 +18,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 
 import pytest
 from httpx2 import AsyncClient
 
-from controller.core.events import Verdict
-from controller.demo.asking import Answering
-from controller.demo.result import Result
-from controller.demo.run import Place, Wishes, bound_to, play
+from controller.demo.audience import Place
+from controller.demo.run import Wishes, bound_to, play
 from controller.demo.stories import Morning
 from controller.demo.telling import Line
-from controller.errors import BadSettings, Denied
+from controller.errors import BadSettings
 from controller.ports import Message
-from controller.runtime.answers import Reply
-from tests.loops.stage import Stage
+from tests.demo.watchers import Watcher
 
 TRIMTAB = str(Path(sys.executable).parent / "trimtab")
 CSRF = re.compile(r'name="csrf" value="([^"]+)"')
@@ -116,7 +112,7 @@ def test_one_answers_in_the_terminal_and_ctrl_c_leaves_nothing_and_says_how_to_g
 
 
 @dataclass
-class OnThePage:
+class OnThePage(Watcher):
     """Somebody who follows the link of the question and presses the button."""
 
     stop: asyncio.Event
@@ -130,8 +126,6 @@ class OnThePage:
         self.lines.append(line)
         if line.what == "applied" and line.service == "profiles":
             self.stop.set()
-
-    def moves(self, now: datetime) -> None: ...
 
     def asks(self, question: Message, link: str) -> None:
         assert next(name for name, _ in question.facts) == "What"
@@ -151,17 +145,6 @@ class OnThePage:
         async with AsyncClient() as another:
             assert (await another.get(link)).status_code == 403
 
-    def heard(self) -> Verdict | None:
-        return None
-
-    def replies(self, reply: Reply) -> None: ...
-
-    def answered(self) -> None: ...
-
-    def ends(self, result: Result) -> None: ...
-
-    def stays(self, place: Place) -> None: ...
-
 
 async def test_one_answers_on_the_page_by_a_link_that_serves_once() -> None:
     stop = asyncio.Event()
@@ -175,12 +158,6 @@ async def test_one_answers_on_the_page_by_a_link_that_serves_once() -> None:
     told = [line.text for line in watcher.lines if line.service == "profiles" and line.what == "approved"]
     assert len(told) == 1
     assert "by you on the page" in told[0]
-
-
-async def test_nobody_answers_for_people_on_anything_but_the_lab() -> None:
-    async with Stage() as stage:
-        with pytest.raises(Denied, match="lab"):
-            Answering(stage.program)
 
 
 def free_port() -> int:
@@ -199,6 +176,8 @@ def test_a_port_that_is_taken_is_another_one_unless_it_was_asked_for() -> None:
 
     assert ended.returncode == 1
     assert f"127.0.0.1:{port}" in ended.stderr
+    assert "--port" in ended.stderr
+    assert "http_port" not in ended.stderr, "the demo reads no settings"
 
 
 def said(*options: str) -> subprocess.CompletedProcess[str]:
