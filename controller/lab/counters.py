@@ -2,7 +2,7 @@
 
 Service counters are cumulative and never begin anew; a failure is counted whether a pod or nobody answered. Pod
 counters are those of the container and begin at nothing when it restarts. Times are epoch seconds. A sample is taken
-every 15 s; after a day one in twenty is kept.
+every 15 s while somebody scrapes; after a day one in twenty is kept.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from controller.lab.fleet import Fleet, Phase
 from controller.lab.latency import EDGES, Floats
+from controller.lab.load import SLOT
 from detectors.series import Workload
 
 _LIVE = 5760
 _THIN = 20
+_LATE = 1.5
 _REQUESTS, _FAILED, _CPU, _READY, _DESIRED, _MEMORY, _BUCKETS = 0, 1, 2, 3, 4, 5, 6
 WIDTH = _BUCKETS + len(EDGES)
 _POD_WIDTH = 5 + len(EDGES)
@@ -83,6 +85,7 @@ class Counters:
         self._times: Floats = np.empty(_LIVE)
         self._rows: Floats = np.empty((_LIVE, len(services), WIDTH))
         self._used = 0
+        self._gaps: list[tuple[float, float]] = []
         self.now_row: Floats = past[-1].copy()
         self._cap = max(8, round(hours * 240))
         self._pod_times: Floats = np.full(self._cap, np.nan)
@@ -101,6 +104,11 @@ class Counters:
         """The last sample's time."""
         return float(self._times[self._used - 1] if self._used else self._old_times[-1])
 
+    def missed(self, now: float) -> list[tuple[float, float]]:
+        """Where scrapes are missing: between these samples, and from the newest till now when that is too long."""
+        late = now - self.newest > _LATE * SLOT
+        return [*self._gaps, (self.newest, now)] if late else self._gaps
+
     def add(self, requests: Floats, failed: Floats, cpu: Floats, buckets: Floats) -> None:
         """Count one tick."""
         row = self.now_row
@@ -113,13 +121,14 @@ class Counters:
         """Keep what is counted now."""
         row = self.now_row
         row[:, _READY], row[:, _DESIRED], row[:, _MEMORY] = ready, desired, memory
+        self._gaps = self.missed(at)
         if self._used == _LIVE:
             self._thin()
         self._times[self._used], self._rows[self._used] = at, row
         self._used += 1
 
-    def sample_pods(self, at: float, fleet: Fleet) -> None:
-        """Keep what the pods have counted."""
+    def sample_pods(self, at: float, fleet: Fleet, scraped: NDArray[np.bool_]) -> None:
+        """Keep what the pods have counted that are `scraped`."""
         if self._pod_rows.shape[1] < fleet.room:
             more = fleet.room - self._pod_rows.shape[1]
             self._pod_rows = np.concatenate((self._pod_rows, np.zeros((self._cap, more, _POD_WIDTH))), axis=1)
@@ -131,9 +140,6 @@ class Counters:
         row[:n, 4] = fleet.phase[:n] == Phase.READY
         row[:n, 5:] = fleet.latency[:n]
         self._pod_ids[place] = -1
-        scraped = (
-            (fleet.phase[:n] == Phase.READY) | (fleet.phase[:n] == Phase.UNREADY) | (fleet.phase[:n] == Phase.STARTING)
-        )
         self._pod_ids[place, :n] = np.where(scraped, fleet.identity[:n], -1)
         self._pod_times[place] = at
         self._pod_next = (place + 1) % self._cap
@@ -157,18 +163,39 @@ class Counters:
         return _table(rows)
 
     def rate(self, times: Floats, window: float) -> Table:
-        """Per second over (t − window, t]; gauges as they are at t. After the newest sample: as at the newest."""
+        """Per second over (t − window, t]; gauges as they are at t. After the newest sample: as at the newest.
+
+        Where a gap cuts the window, as Prometheus has it (`extrapolatedRate`): what the samples show that are left, and
+        half a scrape beyond the last, over the whole window; nothing where fewer than two are left.
+        """
         ends = np.minimum(np.asarray(times, np.float64), self.newest)
-        now, before = self.at(ends), self.at(ends - window)
+        first, last, share = self._left(ends - window, ends)
+        now, before = self.at(last), self.at(first)
+        of = window / share
+
+        def per_second(after: Floats, begin: Floats) -> Floats:
+            return np.asarray((after - begin) / of.reshape(-1, *(1,) * (after.ndim - 1)))
+
         return Table(
-            requests=(now.requests - before.requests) / window,
-            failed=(now.failed - before.failed) / window,
-            cpu=(now.cpu - before.cpu) / window,
-            latency=(now.latency - before.latency) / window,
+            requests=per_second(now.requests, before.requests),
+            failed=per_second(now.failed, before.failed),
+            cpu=per_second(now.cpu, before.cpu),
+            latency=per_second(now.latency, before.latency),
             ready=now.ready,
             desired=now.desired,
             memory=now.memory,
         )
+
+    def _left(self, begins: Floats, ends: Floats) -> tuple[Floats, Floats, Floats]:
+        """What of these windows was sampled: from, to, and by how much that is stretched; NaN where nothing was."""
+        first, last = begins, ends
+        for before, after in self._gaps:
+            first = np.where((before < first) & (first < after), after, first)
+            last = np.where((before < last) & (last < after), before, last)
+        cut = (first > begins).astype(np.float64) + (last < ends)
+        known = (cut == 0) | (last - first >= SLOT)
+        stretched = 1.0 + cut * SLOT / 2 / np.where(known, last - first, 1.0)
+        return first, last, np.where(known, stretched, np.nan)
 
     def pods(self, workload: Workload, since: float | None = None) -> tuple[PodSeries, ...]:
         """The samples of a workload's pods, those that are gone included, by name."""

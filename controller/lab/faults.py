@@ -132,10 +132,11 @@ class RetryStorm(Timed):
 
 
 class PrometheusOutage(Timed):
-    """Prometheus does not answer."""
+    """Prometheus does not answer, and scrapes nothing unless it is `scraping`: a gap stays when it is back."""
 
     kind: Literal["prometheus-outage"]
     reason: Text = "connection refused"
+    scraping: bool = False
 
 
 class Burst(Timed):

@@ -14,6 +14,7 @@ from controller.lab.state import Ended, Pod, ReplicaSet, State
 from remediations.pods import OOM
 
 BACKOFF_FIRST, BACKOFF_MOST, BACKOFF_FORGOTTEN = 10.0, 300.0, 600.0
+LONGEST_START = 30 * 86400.0
 DRAIN = 5.0
 """Seconds in which a pod that is deleted goes on serving what waits in it."""
 
@@ -77,7 +78,7 @@ def _start_up(state: State, pod: Pod) -> float:
     start = state.scenario.services[pod.owner.deployment.service].start
     slow, draw = state.drawing.random() < start.slow_share, state.drawing.normal()
     median = start.slow_median if slow else start.median
-    return max(1.0, median * pod.behaviour.start * math.exp(start.sigma * draw))
+    return min(max(1.0, median * pod.behaviour.start * math.exp(start.sigma * draw)), LONGEST_START)
 
 
 def _enter(state: State, pod: Pod, phase: Phase, due: float) -> None:
@@ -119,7 +120,7 @@ def _frozen(state: State, pod: Pod) -> bool:
 
 def end(state: State, pod: Pod, code: int, reason: str) -> None:
     """The container ends; what waited in it has failed."""
-    state.lost[pod.owner.deployment.service] += state.fleet.queue[pod.place]
+    _fail_queue(state, pod)
     pod.ended = Ended(code, reason, pod.begun, state.t)
     if state.t - pod.begun > BACKOFF_FORGOTTEN:
         pod.crashes, pod.backoff = 0, BACKOFF_FIRST
@@ -135,6 +136,11 @@ def end(state: State, pod: Pod, code: int, reason: str) -> None:
     state.touch(pod)
 
 
+def _fail_queue(state: State, pod: Pod) -> None:
+    state.lost[pod.owner.deployment.service] += state.fleet.queue[pod.place]
+    state.fleet.queue[pod.place] = 0.0
+
+
 def kill_for_memory(state: State) -> None:
     """Containers above their limit are killed."""
     fleet = state.fleet
@@ -144,24 +150,34 @@ def kill_for_memory(state: State) -> None:
             end(state, state.pods[int(fleet.identity[place])], 137, OOM)
 
 
+def lose(state: State, pod: Pod) -> None:
+    """Its node was noticed to be dead: it is not ready, and what waited in it has failed."""
+    _fail_queue(state, pod)
+    if state.phase(pod) is Phase.READY:
+        _enter(state, pod, Phase.LOST, math.inf)
+    state.touch(pod)
+
+
 def delete(state: State, pod: Pod) -> None:
-    """No new requests from now on; it goes once it had the time to serve what waits."""
+    """No new requests from now on; it goes once it had the time to serve what waits, or when its dead node is back."""
     if pod.deleting is not None:
         return
     pod.deleting = state.t
     if pod in state.unbound:
         state.unbound.remove(pod)
     state.touch(pod)
-    serving = state.phase(pod) in {Phase.READY, Phase.UNREADY}
-    if _frozen(state, pod) or not serving:
-        remove(state, pod)
-    else:
+    if _frozen(state, pod):
+        _fail_queue(state, pod)
+        _enter(state, pod, Phase.TERMINATING, math.inf)
+    elif state.phase(pod) in {Phase.READY, Phase.UNREADY}:
         _enter(state, pod, Phase.TERMINATING, state.t + DRAIN)
+    else:
+        remove(state, pod)
 
 
 def remove(state: State, pod: Pod) -> None:
     """It is gone, and what still waited in it has failed."""
-    state.lost[pod.owner.deployment.service] += state.fleet.queue[pod.place]
+    _fail_queue(state, pod)
     state.fleet.give_back(pod.place)
     del state.pods[pod.identity]
     pod.owner.pods.remove(pod)

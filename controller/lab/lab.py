@@ -36,7 +36,7 @@ from remediations.plan import PatchOp, Step
 
 TICK, COARSE_TICK = 5.0, 15.0
 _FLEET, _FLOW = 10, 11
-_LOADS = 6
+LOAD_WINDOW = 60.0
 
 
 class Lab:
@@ -57,7 +57,6 @@ class Lab:
         self.counters = Counters(self._workloads, times, rows)
         self._scoring = Scoring(scenario, self._workloads)
         self._writing = Writing(objects, lambda: self._now, self._take_in)
-        self._loads: list[Floats] = [rows[-1 - age, :, 0].copy() for age in range(_LOADS)]
         self._budgets = furnish(self._state, objects, rows[-1, :, 3], (rows[-1, :, 2] - rows[-2, :, 2]) / SLOT)
         self._trouble = Trouble(self._state)
         control(self._state)
@@ -214,7 +213,7 @@ class Lab:
     def _tick(self, dt: float, *, by_pod: bool) -> None:
         state, fleet = self._state, self._state.fleet
         trouble = self._trouble
-        trouble.ground.node_dead[:-1] = [node.dead is not None for node in state.nodes]
+        trouble.ground.node_dead = state.dead_nodes()
         offered = self._offered.slot(int(state.t // SLOT))
         tick = self._flow.tick(fleet, trouble.ground, offered, dt, self._drawing, by_pod=by_pod)
         state.t += dt
@@ -240,17 +239,23 @@ class Lab:
         service = fleet.service[:n]
         ready = summed(service, (fleet.phase[:n] == Phase.READY).astype(np.float64), count)
         desired = np.array([float(deployment.replicas) for deployment in state.deployments])
-        counters.sample(at, ready, desired, summed(service, fleet.memory[:n], count))
-        if by_pod:
-            self._name_pods()
-            counters.sample_pods(at, fleet)
+        if not self._trouble.scrapeless:
+            counters.sample(at, ready, desired, summed(service, fleet.memory[:n], count))
+            if by_pod:
+                self._name_pods()
+                counters.sample_pods(at, fleet, state.scraped())
         scaling.sample_cpu(state)
-        self._loads = [counters.now_row[:, 0].copy(), *self._loads[: _LOADS - 1]]
-        load = None
-        if self.metrics_down is None:
-            load = (self._loads[1] - self._loads[_LOADS - 1]) / (SLOT * (_LOADS - 2))
-        scaling.look_all(state, load, shown=by_pod)
+        scaling.look_all(state, self._load(at), shown=by_pod)
         control(self._state)
+
+    def _load(self, now: float) -> Floats | None:
+        """Requests per second of the last minute, a scrape late, as metrics tell; None where nobody asks them, or they
+        tell nothing.
+        """
+        if self.metrics_down is not None or all(one.requests_per_pod is None for one in self._state.autoscalers):
+            return None
+        load: Floats = self.counters.rate(np.array([now - SLOT]), LOAD_WINDOW).requests[0]
+        return None if np.isnan(load).any() else load
 
     def _name_pods(self) -> None:
         state, names = self._state, self.counters.names

@@ -1,18 +1,17 @@
 """Nodes and the scheduler: where a pod fits, and what becomes of the pods of a node that dies.
 
-A dead node serves nothing at once, is noticed after 40 s (its pods leave the endpoints then), and its pods are given up
-after the toleration, 300 s unless said otherwise. Unlike in a real cluster, the objects of those pods vanish then.
+A dead node serves nothing at once and is noticed after 40 s: its pods are not ready from then on, and leave the
+endpoints. After the toleration, 300 s unless said otherwise, they are deleted and replaced; as nobody is there who
+could end them, they stay as terminating until the node is back.
 """
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 
 from controller.lab import kubelet
 from controller.lab.fleet import Phase
-from controller.lab.state import Node, State
+from controller.lab.state import Node, Pod, State
 
 GRACE = 40.0
 
@@ -58,12 +57,15 @@ def lose(state: State, index: int, evict_after: float) -> None:
 
 
 def come_back(state: State, index: int) -> None:
-    """The node runs again; the containers of the pods that are left start anew."""
+    """The node runs again: the pods that were deleted meanwhile are gone, the containers of the others start anew."""
     node = state.nodes[index]
     node.dead, node.noticed, node.changed = None, False, state.t
     state.changed_nodes.add(index)
-    for pod in [pod for pod in state.living() if pod.node == index]:
-        kubelet.end(state, pod, 255, "Unknown")
+    for pod in _pods(state, index):
+        if pod.deleting is not None:
+            kubelet.remove(state, pod)
+        elif state.phase(pod) is not Phase.PULLING:
+            kubelet.end(state, pod, 255, "Unknown")
 
 
 def watch(state: State) -> None:
@@ -74,14 +76,12 @@ def watch(state: State) -> None:
         if not node.noticed and state.t - node.dead >= GRACE:
             node.noticed, node.changed = True, state.t
             state.changed_nodes.add(index)
-            for pod in [pod for pod in state.living() if pod.node == index]:
-                if state.phase(pod) is Phase.READY:
-                    state.lost[pod.owner.deployment.service] += state.fleet.queue[pod.place]
-                    state.fleet.queue[pod.place] = 0.0
-                    state.fleet.phase[pod.place] = Phase.LOST
-                state.fleet.due[pod.place] = math.inf
-                state.set_ready(pod, ready=False)
-                state.touch(pod)
-        if node.noticed and state.t - node.dead >= node.evict_after:
-            for pod in [pod for pod in state.living() if pod.node == index]:
+            for pod in _pods(state, index):
+                kubelet.lose(state, pod)
+        if node.noticed and state.t - node.changed >= node.evict_after:
+            for pod in _pods(state, index):
                 kubelet.delete(state, pod)
+
+
+def _pods(state: State, index: int) -> list[Pod]:
+    return [pod for pod in state.living() if pod.node == index]

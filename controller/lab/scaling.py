@@ -38,28 +38,17 @@ from controller.lab.values import cores
 
 _SCRAPE, _SAMPLE_WINDOW = 15.0, 30.0
 _NOBODY = Group()
-_EMPTY, _PENDING, _STARTING, _READY, _UNREADY, _PULLING, _TERMINATING = (
-    int(phase)
-    for phase in (
-        Phase.EMPTY,
-        Phase.PENDING,
-        Phase.STARTING,
-        Phase.READY,
-        Phase.UNREADY,
-        Phase.PULLING,
-        Phase.TERMINATING,
-    )
+_EMPTY, _PENDING, _READY, _PULLING, _TERMINATING = (
+    int(phase) for phase in (Phase.EMPTY, Phase.PENDING, Phase.READY, Phase.PULLING, Phase.TERMINATING)
 )
 
 
 def sample_cpu(state: State) -> None:
-    """A scrape of every running container's CPU counter."""
+    """A scrape of the CPU counter of every container that answers."""
     fleet = state.fleet
     n = fleet.size
     fleet.cpu_seen[1:] = fleet.cpu_seen[:-1].copy()
-    phase = fleet.phase[:n]
-    running = (phase == _READY) | (phase == _STARTING) | (phase == _UNREADY)
-    fleet.cpu_seen[0, :n] = np.where(running, fleet.cpu[:n], np.nan)
+    fleet.cpu_seen[0, :n] = np.where(state.scraped(), fleet.cpu[:n], np.nan)
 
 
 def look_all(state: State, load: Floats | None, *, shown: bool = True) -> None:

@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from controller.core.reading import Pulse, RawSample, Said, Trust, read_pulse
 from detectors.series import DataHealth
+
+Missed: TypeAlias = tuple[datetime, datetime]
+"""From the last sample before nothing was scraped to the first after it; to now while it lasts."""
 
 
 def untouched(samples: Sequence[RawSample]) -> Sequence[RawSample]:
@@ -40,10 +44,18 @@ class Fault:
         ended = self.scraped_until is not None and at > self.scraped_until + trust.look_back
         return ended or (self.started is not None and at < self.started)
 
-    def health(self, now: datetime, trust: Trust) -> DataHealth:
-        """The pulse as a server with this fault would show it."""
-        newest = min(now, self.scraped_until or now)
+    def health(self, now: datetime, trust: Trust, missed: Sequence[Missed] = ()) -> DataHealth:
+        """The pulse as a server with this fault would show it, which `missed` scrapes at these times."""
+        newest = min([now, self.scraped_until or now, *(since for since, until in missed if until >= now)])
         oldest = max(now - trust.look_back, self.started or now - trust.look_back)
-        scrapes = max(0, int((newest - oldest) / trust.scrape_interval))
+        lost = sum((overlap(one, (oldest, newest)) for one in missed), timedelta())
+        scrapes = max(0, int((newest - oldest - lost) / trust.scrape_interval))
+        begin = (oldest, oldest + 2 * trust.scrape_interval)
         full = oldest <= now - trust.look_back and newest >= oldest
+        full = full and not any(since <= begin[0] and until >= begin[1] for since, until in missed)
         return read_pulse(Pulse(now + self.clock_off, now - newest, scrapes, full), now, trust)
+
+
+def overlap(one: Missed, other: Missed) -> timedelta:
+    """How long both last together."""
+    return max(timedelta(), min(one[1], other[1]) - max(one[0], other[0]))

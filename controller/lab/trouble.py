@@ -27,6 +27,7 @@ class Trouble:
         self.running: list[Fault] = []
         self.begun: list[Fault] = []
         self.metrics_down: str | None = None
+        self.scrapeless = False
         self.ground = self._ground()
 
     def look(self) -> None:
@@ -77,9 +78,9 @@ class Trouble:
             disk_room=np.array([float(service.disk) for service in services]),
             node_cores=np.array([node.cores for node in state.nodes]),
             node_noise=np.zeros(len(state.nodes)),
-            node_dead=np.append(np.array([node.dead is not None for node in state.nodes], np.bool_), False),
+            node_dead=state.dead_nodes(),
         )
-        self.metrics_down = None
+        self.metrics_down, self.scrapeless = None, False
         for fault in self.running:
             self._weigh(ground, fault)
         return ground
@@ -113,6 +114,7 @@ class Trouble:
                 ground.surge[self._names.index(fault.service)] *= fault.factor
             case kinds.PrometheusOutage():
                 self.metrics_down = fault.reason
+                self.scrapeless = self.scrapeless or not fault.scraping
             case (
                 kinds.CrashLoop()
                 | kinds.BadCanary()

@@ -43,6 +43,23 @@ def test_what_was_before_and_what_is_to_come_is_not_known() -> None:
     assert np.isnan(counters.rate(np.array([EPOCH - 3500]), 300.0).requests).all()
 
 
+def test_a_window_that_reaches_into_a_gap_is_half_empty() -> None:
+    """As Prometheus: what is left, and half a scrape beyond it, over the whole window; of one sample comes no rate."""
+    counters = kept()
+    sampled(counters, 20)  # till EPOCH + 300
+    for step in range(60, 101):
+        counters.add(np.full(1, 30.0 * (40 if step == 60 else 1)), np.zeros(1), np.zeros(1), np.zeros((1, 12)))
+        counters.sample(EPOCH + step * 15.0, np.ones(1), np.ones(1), np.zeros(1))
+
+    asked = EPOCH + np.array([300, 360, 700, 900, 900 + 150, 900 + 300, 900 + 600])
+    rates = counters.rate(asked, 300.0).requests[:, 0]
+    half = 2 * (150 + 7.5) / 300
+    assert rates == pytest.approx([2, 2 * (240 + 7.5) / 300, np.nan, np.nan, half, 2, 2], nan_ok=True)
+    assert counters.rate(asked[3:4], 900.0).requests[:, 0] == pytest.approx([2]), "before and after are known"
+    assert counters.missed(EPOCH + 1515.0) == [(EPOCH + 300, EPOCH + 900)]
+    assert counters.missed(EPOCH + 1560.0)[-1] == (EPOCH + 1500, EPOCH + 1560)
+
+
 def test_a_day_later_one_in_twenty_is_kept_and_nothing_is_bent() -> None:
     counters = kept()
     sampled(counters, 13_000)

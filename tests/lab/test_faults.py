@@ -6,11 +6,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from controller.adapters.lab.metrics import LabMetrics
 from controller.core.observe import observe
-from controller.kinds import NODES
+from controller.core.presets import PRESETS
+from controller.kinds import AUTOSCALERS, NODES
 from controller.lab.disruption import Evicted
 from controller.lab.lab import Lab
-from detectors.series import Workload
+from controller.ports import Samples, Unavailable
+from detectors.series import Problem, Workload
 from remediations.cluster import Applied
 from remediations.plan import PatchOp
 from remediations.pods import crash_looping, ready_count
@@ -226,10 +229,40 @@ def test_a_lost_node_fails_requests_until_noticed_and_its_pods_come_back_elsewhe
     assert error_share(stage, window=15.0) < 0.01
     assert facts(stage)["replicas.ready"] == 4
 
-    go(stage, 2)
+    go(stage, 3)
     pods = world(stage).pods
     assert ready_count(pods) == 6
-    assert "node-0" not in {pod["spec"]["nodeName"] for pod in pods}
+    left = [pod for pod in pods if pod["spec"]["nodeName"] == "node-0"]
+    assert len(left) == 2
+    assert all("deletionTimestamp" in pod["metadata"] for pod in left), "nobody is there who could end them"
+    assert facts(stage)["replicas.ready"] == 6
+
+
+def test_what_was_deleted_on_a_lost_node_is_gone_when_the_node_is_back() -> None:
+    fault = {"kind": "node-loss", "node": "node-0", "at": "60s", "evictAfter": "30s", "for": "5m"}
+    stage = lab(scenario(web(replicas=6), faults=[fault]))
+    go(stage, 5.5)
+    during = len(world(stage).pods)
+    go(stage, 2)
+
+    assert (during, len(world(stage).pods)) == (8, 6)
+    assert ready_count(world(stage).pods) == 6
+
+
+def test_pods_of_a_dead_node_are_scraped_no_more() -> None:
+    """Their samples end; they do not say that nothing is used, so an autoscaler reads the pods that are left."""
+    fault = {"kind": "node-loss", "node": "node-0", "at": "60s"}
+    service = web(replicas=6, load={"rate": 150, "noise": {"sd": 0.0}}, autoscaler={"cpu": 60, "min": 2, "max": 12})
+    stage = lab(scenario(service, faults=[fault]))
+    read = []
+    for _ in range(2):
+        stage.advance(stage.now + timedelta(seconds=45))
+        (hpa,) = stage.objects.all(AUTOSCALERS)
+        read.append(hpa["status"]["currentMetrics"][0]["resource"]["current"]["averageUtilization"])
+
+    dead = [one for one in stage.counters.pods(workload()) if one.node == "node-0"]
+    assert [one.times[-1] - stage.begin.timestamp() for one in dead] == [45.0, 45.0]
+    assert read[1] == pytest.approx(read[0], abs=2)
 
 
 def test_a_noisy_neighbour_slows_the_pods_of_its_node_until_they_move() -> None:
@@ -314,6 +347,46 @@ def test_a_retry_storm_feeds_itself_after_the_surge_and_more_pods_end_it() -> No
     stage.act_as("trimtab", workload(), PatchOp("replace", "/spec/replicas", 4))
     go(stage, 5)
     assert error_share(stage) < 0.01, "without failures nobody repeats"
+
+
+@pytest.mark.parametrize("scraping", [False, True], ids=["down", "queries only"])
+async def test_an_outage_of_prometheus_leaves_a_gap_unless_it_went_on_scraping(scraping: bool) -> None:
+    """Windows that reach into the gap are half empty, and the server's pulse says so: the recovery trap."""
+    fault = {"kind": "prometheus-outage", "at": "5m", "for": "10m", "scraping": scraping}
+    stage = lab(scenario(web(load={"rate": 100, "noise": {"sd": 0.0}}), faults=[fault]))
+    metrics, preset, window = LabMetrics(stage), PRESETS["istio"], timedelta(minutes=5)
+
+    async def load() -> tuple[float | None, bool]:
+        answer = await metrics.instant(preset.load(window), stage.now)
+        assert isinstance(answer, Samples)
+        return (answer.samples[0].value if answer.samples else None), Problem.RECOVERING in answer.health.problems
+
+    go(stage, 10)
+    assert isinstance(await metrics.instant(preset.load(window), stage.now), Unavailable)
+    seen = []
+    for minutes in (5.1, 1.9, 4):
+        go(stage, minutes)
+        seen.append(await load())
+
+    shown, trapped = zip(*seen, strict=True)
+    full = pytest.approx(100, rel=0.05)
+    assert trapped == ((False, False, False) if scraping else (True, True, False))
+    assert shown == ((full, full, full) if scraping else (None, pytest.approx(40, rel=0.1), full))
+
+
+def test_an_autoscaler_by_requests_holds_while_it_cannot_read() -> None:
+    scaled = {"requestsPerPod": 30, "min": 2, "max": 30}
+    service = web(load={"rate": 290, "noise": {"sd": 0.0}}, capacity=150, autoscaler=scaled)
+    burst = {"kind": "burst", "service": "web", "factor": 2, "at": "2m"}
+    outage = {"kind": "prometheus-outage", "at": "1m", "for": "5m"}
+    blind, seeing = (lab(scenario(service, faults=faults)) for faults in ([burst, outage], [burst]))
+    for stage in (blind, seeing):
+        go(stage, 5)
+    held = world(blind).object["spec"]["replicas"]
+    go(blind, 5)
+
+    assert (held, world(seeing).object["spec"]["replicas"]) == (10, 20)
+    assert world(blind).object["spec"]["replicas"] == 20, "it reads again"
 
 
 def test_prometheus_may_be_down_while_the_fleet_is_well() -> None:

@@ -23,14 +23,14 @@ def nothing(step: Step) -> bool:
     return False
 
 
-def nobody(step: Step) -> None:
+def no_twin(step: Step) -> None:
     """There is no twin."""
 
 
 class LabCluster:
     """Workloads of one lab."""
 
-    def __init__(self, lab: Lab, *, suppress: Suppress = nothing, mirror: Mirror = nobody) -> None:
+    def __init__(self, lab: Lab, *, suppress: Suppress = nothing, mirror: Mirror = no_twin) -> None:
         self._lab, self._suppress, self._mirror = lab, suppress, mirror
 
     async def read(self, workload: Workload) -> World | Gone | Unreadable:

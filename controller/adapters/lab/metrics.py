@@ -24,7 +24,7 @@ from controller.errors import BadQuery
 from controller.lab.lab import Lab
 from controller.lab.scraping import Fault, untouched
 from controller.ports import Paths, Samples, Unavailable
-from detectors.series import Workload
+from detectors.series import DataHealth, Workload
 
 Floats: TypeAlias = NDArray[np.float64]
 Series: TypeAlias = tuple[Mapping[str, str], Floats]
@@ -59,7 +59,7 @@ class LabMetrics:
         found = self._series(query, np.array([at.timestamp()]))
         samples = self._faulty([RawSample(labels, float(values[0]), at) for labels, values in found], at)
         answer = read_instant(samples, at, self._trust, self.fault.said)
-        return Samples(answer.samples, self.fault.health(self._lab.now, self._trust) | answer.health)
+        return Samples(answer.samples, self._pulse() | answer.health)
 
     async def range(self, query: str, start: datetime, end: datetime, step: timedelta) -> Paths | Unavailable:
         """Evaluate over [start, end]; see the port."""
@@ -69,14 +69,19 @@ class LabMetrics:
         times: Floats = np.asarray(start.timestamp() + grid * step.total_seconds(), np.float64)
         raw = [self._path(labels, times, values) for labels, values in self._series(query, times)]
         answer = read_range([path for path in raw if len(path.times)], start, end, step, self._trust, self.fault.said)
-        health = self.fault.health(self._lab.now, self._trust)
-        return Paths(answer.start, answer.step, answer.paths, health | answer.health)
+        return Paths(answer.start, answer.step, answer.paths, self._pulse() | answer.health)
 
     async def close(self) -> None:
         """Nothing to release."""
 
     def _down(self) -> str:
         return self.fault.down or self._lab.metrics_down or ""
+
+    def _pulse(self) -> DataHealth:
+        """What the server's own scrapes say of it."""
+        now = self._lab.now
+        missed = [(_instant(since), _instant(until)) for since, until in self._lab.counters.missed(now.timestamp())]
+        return self.fault.health(now, self._trust, missed)
 
     def _series(self, query: str, times: Floats) -> list[Series]:
         """Every series, without those that have no value at any of the times."""
@@ -154,6 +159,10 @@ class LabMetrics:
         if fault.late or fault.mangle is not untouched:
             return fault.mangle([RawSample(one.labels, one.value, at - fault.late) for one in samples])
         return samples
+
+
+def _instant(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 STALE = 60.0
