@@ -3,6 +3,8 @@
 
 FROM python:3.13-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+# A mirror of PyPI, when one is named with --build-arg.
+ARG PIP_INDEX_URL
 WORKDIR /src
 COPY requirements/ requirements/
 RUN python -m venv /opt/trimtab \

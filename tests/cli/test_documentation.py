@@ -27,7 +27,8 @@ COMMANDS = dict(leaves("trimtab", get_command(app)))
 
 def blocks(page: Path, language: str) -> list[str]:
     """The fenced blocks of one language."""
-    return re.findall(rf"^ *```{language}\n(.*?)^ *```", page.read_text(), re.DOTALL | re.MULTILINE)
+    fences = re.findall(r"^ *```(\w*)\n(.*?)^ *```$", page.read_text(), re.DOTALL | re.MULTILINE)
+    return [text for fenced, text in fences if fenced == language]
 
 
 def typed(page: Path) -> Iterator[list[str]]:
@@ -74,9 +75,18 @@ def test_the_first_policy_is_one() -> None:
     assert ServicePolicy.model_validate(yaml.safe_load(text)).spec.remediation.mode == "Approve"
 
 
-@pytest.mark.parametrize("page", ["install.md", "first-policy.md", "postgresql.md"])
+HOWTOS = ("install", "observe", "build-the-image", "first-policy", "floor", "postgresql", "slack", "paging", "page")
+HELMED = ["README.md", *(f"docs/how-to/{name}.md" for name in HOWTOS)]
+
+
+def number(text: str) -> int | str:
+    """A value as helm reads it."""
+    return int(text) if text.isdigit() else text
+
+
+@pytest.mark.parametrize("page", HELMED)
 def test_what_is_set_on_the_chart_is_a_value_of_it(helm: Helm, page: str) -> None:
-    lines = [line for block in blocks(ROOT / "docs/how-to" / page, "") for line in block.splitlines()]
+    lines = [line.strip() for block in blocks(ROOT / page, "") for line in block.splitlines()]
     shown = [shlex.split(line) for line in lines if line.startswith("helm ") and "--set" in line]
     assert shown
 
@@ -85,6 +95,6 @@ def test_what_is_set_on_the_chart_is_a_value_of_it(helm: Helm, page: str) -> Non
         for flag, given in pairwise(words):
             if flag == "--set":
                 key, _, value = given.partition("=")
-                listed = value.strip("{}").split(",")
-                values[key] = listed if value.startswith("{") else int(value) if value.isdigit() else value
+                listed = [number(one) for one in value.strip("{}").split(",")]
+                values[key] = listed if value.startswith("{") else number(value)
         assert helm.render(values)

@@ -19,7 +19,7 @@ from controller.core.events import Event
 from controller.core.report import Report, report
 from controller.core.report_text import message
 from controller.core.report_text import render_text as report_text
-from controller.settings import PolicyDefaults, Settings
+from controller.settings import Settings
 from tests.cli.test_documentation import blocks as fenced
 from tests.core import samples
 from tests.core.test_report import rollout, would_hold
@@ -67,8 +67,7 @@ def test_the_page_shows_what_slack_shows() -> None:
     assert f"```\n{render_text(blocks(message(week(), LINK)))}\n```" in PAGE.read_text()
 
 
-def test_the_settings_and_the_policy_on_the_page_are_some() -> None:
-    settings, policy = (yaml.safe_load(text) for text in fenced(PAGE, "yaml"))
+def test_the_policy_on_the_page_is_one() -> None:
+    (policy,) = (yaml.safe_load(text) for text in fenced(PAGE, "yaml"))
 
-    assert PolicyDefaults.model_validate(settings["policy_defaults"]).preset == "istio"
     assert ServicePolicy.model_validate(policy).spec.target.match_labels == {"tier": "front"}

@@ -28,6 +28,7 @@ from detectors.series import HEALTHY, DataHealth, Problem, Series, Signal, Workl
 from tests.core import samples
 from tests.core.samples import Tale
 
+REPLICA = "trimtab-6c9f7b8d5-x2lqz"
 MARA = Person("mara", ("sre-oncall",))
 OTTO = Person("otto")
 TOKENS = {"token-of-mara": MARA, "token-of-otto": OTTO}
@@ -91,7 +92,7 @@ class MemoryBackend:
     async def head(self) -> Head:
         """Leading since an hour."""
         since = self.now - timedelta(hours=1)
-        return Head("trimtab-0", True, "trimtab-0 leads, epoch 7", since, 412, 7, 19, 21)
+        return Head(REPLICA, True, f"{REPLICA} leads, epoch 7", since, 412, 7, 19, 21)
 
     async def report(self, lasting: timedelta) -> Report:
         """Over all tales."""

@@ -4,7 +4,7 @@ import pytest
 
 from controller.web.backend import Paused
 from tests.web.client import Visit, visit
-from tests.web.memory import MemoryBackend, furnished
+from tests.web.memory import REPLICA, MemoryBackend, furnished
 from tests.web.test_pages import Reader, logged_in
 
 TOKEN = {"authorization": "Bearer token-of-mara"}
@@ -109,7 +109,7 @@ async def test_the_status_for_programs_holds_only_what_one_may_read() -> None:
     found = (await visit(backend).http.get("/v1/status", headers=TOKEN)).json()
 
     assert {service["namespace"] for service in found["services"]} == {"shop"}
-    assert (found["paused"], found["program"]["replica"]) == ("network maintenance", "trimtab-0")
+    assert (found["paused"], found["program"]["replica"]) == ("network maintenance", REPLICA)
     assert found["open"] == ["INC-2041", "INC-2038"]
     backend.rights.clear()
     found = (await visit(backend).http.get("/v1/status", headers=TOKEN)).json()

@@ -3,6 +3,7 @@
 import pytest
 
 from controller.adapters.slack.blocks import blocks, render_text
+from controller.core.budget import Spent
 from controller.core.message import Background, message
 from controller.core.policy import Policy
 from tests.core import samples
@@ -12,7 +13,9 @@ pytestmark = pytest.mark.checkout
 
 
 def rendered(tale: samples.Tale) -> str:
-    told = message(tale.numbered, Background(policy=Policy(automatic_above=0.9)))
+    before = samples.history(samples.renamed(samples.repaired(), "INC-2035"))
+    spent = Spent({"actions:namespace:shop": 0.0})
+    told = message(tale.numbered, Background(before, Policy(automatic_above=0.9), spent))
     assert told is not None
     return render_text(blocks(told))
 
