@@ -369,7 +369,7 @@ def first(evidence: Evidence, looks: int) -> Evidence:
     canary, baseline = (
         Arm(arm.requests[:, :looks], arm.failures[:, :looks]) for arm in (evidence.canary, evidence.baseline)
     )
-    return Evidence(evidence.times[:looks], canary, baseline, evidence.health)
+    return replace(evidence, times=evidence.times[:looks], canary=canary, baseline=baseline)
 
 
 def flat(requests: float, failures: float) -> Arm:

@@ -18,6 +18,8 @@ from typing import Final
 SUFFIX: Final = "[bcdfghjklmnpqrstvwxz2456789]"
 """Letters of generated names (k8s.io/apimachinery, util/rand: SafeEncodeString)."""
 
+POD_SUFFIX: Final = "-[a-z0-9]{5}"
+"""What a ReplicaSet adds to its name for each pod. Any letter, as long as the name itself is known."""
 POD_NAMES: Final = {
     "Deployment": f"(.+)-{SUFFIX}{{6,10}}-{SUFFIX}{{5}}",
     "StatefulSet": "(.+)-[0-9]+",
@@ -105,7 +107,7 @@ class Preset:
         found = []
         for number, (space, pod) in enumerate(self.per_pod):
             earlier = "".join(f',{label}=""' for _, label in self.per_pod[:number])
-            found.append(f'{space}="{held_to_a_name(namespace)}",{pod}=~"(?:{names})-[a-z0-9]{{5}}"{earlier}')
+            found.append(f'{space}="{held_to_a_name(namespace)}",{pod}=~"(?:{names}){POD_SUFFIX}"{earlier}')
         return tuple(found)
 
     def pod_of(self, labels: Mapping[str, str]) -> tuple[str, str] | None:

@@ -56,7 +56,7 @@ class Rollouts:
             await self.rooms.passes.over("rollouts", workload, self.reconcile(workload))
         for workload in tuple(self.arms.latest):
             if self.open(workload) is None:
-                del self.arms.latest[workload]
+                self.arms.forget(workload)
 
     def workloads(self) -> set[Workload]:
         """The Deployments that are there, and those with a rollout under way by the log."""

@@ -65,7 +65,8 @@ class Arm:
 class Evidence:
     """Both arms over the same looks. `times` are the ends of the looks, unix seconds, increasing.
 
-    `whole`: one look that sums up everything there was, so that nothing can be said about bursts within it.
+    `whole`: one look that sums up everything there was, so that nothing can be said about bursts within it. `before`:
+    the old version alone, at looks of the same length before the new one came; None where nobody asked.
     """
 
     times: NDArray[np.float64]
@@ -73,6 +74,7 @@ class Evidence:
     baseline: Arm
     health: DataHealth = field(default=HEALTHY)
     whole: bool = False
+    before: Arm | None = None
 
     def __post_init__(self) -> None:
         if not self.canary.looks == self.baseline.looks == len(self.times):

@@ -34,6 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.canary.evidence import Arm, Evidence
+from detectors.canary.noise import NONE, Noise
 
 ODDS: Final = np.geomspace(1.5, 48.0, 9)
 """How many times likelier to fail: the alternatives that the mixture holds, each with the same weight."""
@@ -118,14 +119,14 @@ class Looked:
         return min(self.log_e, self.robust)
 
 
-def looked(counts: Counts, canary: Arm, baseline: Arm, *, whole: bool = False) -> Looked:
+def looked(counts: Counts, canary: Arm, baseline: Arm, noise: Noise = NONE, *, whole: bool = False) -> Looked:
     """The test on everything so far. `whole`: the only look sums up everything, so leaving it out leaves nothing."""
     if not len(counts.at):
         return Looked(0.0, 0.0, 1.0)
     ratios = log_ratios(counts)
     total = ratios.sum(axis=1)
     worst = int(ratios[int(total.argmax())].argmax())
-    spread = dispersion(counts, canary, baseline)
+    spread = max(dispersion(counts, canary, baseline), foreseen(counts, canary, baseline, noise))
     log_e = mixture(total)
     return Looked(log_e / spread, (log_e if whole else mixture(total - ratios[:, worst])) / spread, spread)
 
@@ -134,6 +135,27 @@ def dispersion(counts: Counts, canary: Arm, baseline: Arm) -> float:
     """By how much failures vary more than independent requests would, at least 1: the larger of pods and time."""
     columns = counts.at
     return max(1.0, between_pods((canary, baseline), columns), between_blocks(counts))
+
+
+def foreseen(counts: Counts, canary: Arm, baseline: Arm, noise: Noise) -> float:
+    """The dispersion that each version's own noise, as it was before, brings into a comparison of these counts.
+
+    Chance alone leaves the log odds a variance of 1/I, I = Σ K w(1 − w). Looks weigh as they inform: ten looks of which
+    one has nearly all failures are little more than one.
+    """
+    information = counts.failed * counts.share * (1.0 - counts.share)
+    whole = float(information.sum())
+    if whole <= 0.0 or noise == NONE:
+        return 1.0
+    over_time = 2.0 * noise.of_mean(whole**2 / float((information**2).sum()))
+    pods = noise.between_pods * sum(1.0 / pods_alike(arm, counts.at) for arm in (canary, baseline))
+    return 1.0 + whole * (over_time + pods)
+
+
+def pods_alike(arm: Arm, columns: NDArray[np.intp]) -> float:
+    """Pods of an arm, weighed by their requests: as many as would tell as much if all were asked alike."""
+    requests = arm.known()[0][:, columns].sum(axis=1)
+    return float(requests.sum() ** 2 / (requests**2).sum())
 
 
 def between_pods(arms: tuple[Arm, ...], columns: NDArray[np.intp]) -> float:

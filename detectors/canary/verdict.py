@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
 
 from detectors.canary.evidence import Arm, Evidence
+from detectors.canary.noise import learned
 from detectors.canary.sequential import Counts, Looked, looked, paired
 from detectors.results import CannotKnow, Counted, Hold, Measured, Promote, RollBack, Unknowable, Verdict
 
@@ -48,15 +50,22 @@ class Sequential:
         if unknown is not None:
             return unknown
         counts, needed = paired(evidence), math.log(1.0 / (SPENT * alpha))
+        test = partial(
+            looked,
+            canary=evidence.canary,
+            baseline=evidence.baseline,
+            noise=learned(evidence.before),
+            whole=evidence.whole,
+        )
         for look in range(1, len(counts.at) + 1):
-            found = looked(counts.until(look), evidence.canary, evidence.baseline, whole=evidence.whole)
+            found = test(counts.until(look))
             if found.counts >= needed:
                 # Ville's inequality is about the largest of all looks: what has been reached stays reached.
                 return RollBack(measured(counts.until(look), found, needed))
         absent = missing(evidence)
         if absent is not None:
             return absent
-        found = looked(counts, evidence.canary, evidence.baseline, whole=evidence.whole)
+        found = test(counts)
         numbers = measured(counts, found, needed)
         good = reassured(counts, found.dispersion, 1 if evidence.whole else LEAST_LOOKS)
         if good >= 1.0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.core.arms import belongs, evidence_of, increments
+from controller.core.arms import alone, belongs, evidence_of, increments
 from controller.core.presets import PRESETS, held_to_a_name
 from controller.core.rollout import Version
 from controller.ports import Path, Paths
@@ -39,6 +40,24 @@ def test_each_pod_counts_for_the_version_that_owns_it() -> None:
     assert evidence.canary.failures.tolist() == [[1, 2]]
     assert evidence.baseline.requests.tolist() == [[20, 20], [1, 1]]
     assert evidence.times.tolist() == [(START + STEP).timestamp(), (START + 2 * STEP).timestamp()]
+
+
+def test_what_the_old_version_counted_alone_is_of_its_pods_only() -> None:
+    a, b = "checkout-7b6f5c4d8-aaaaa", "checkout-5d8f7c9b6-bbbbb"
+    requests, failures = paths((a, [NAN, 0, 10]), (b, [0, 40, 60])), paths((a, [NAN, 0, 1]), (b, [0, 3, 3]))
+
+    found = alone(requests, failures, HTTP, "shop", OLD, {})
+
+    assert found is not None
+    assert (found.requests.tolist(), found.failures.tolist()) == ([[40, 20]], [[3, 0]])
+
+
+@pytest.mark.parametrize(("problem", "kept"), [(Problem.GAPPED, True), (Problem.PARTIAL, False)])
+def test_nothing_is_learned_from_what_cannot_be_believed(problem: Problem, kept: bool) -> None:
+    """A hole leaves looks missing; anything else may have changed the numbers."""
+    requests = replace(paths(("checkout-5d8f7c9b6-bbbbb", [0, 40])), health=DataHealth(frozenset({problem})))
+
+    assert (alone(requests, requests, HTTP, "shop", OLD, {}) is not None) is kept
 
 
 def test_a_pod_is_owned_by_what_the_cluster_says_whatever_its_name() -> None:

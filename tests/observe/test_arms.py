@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,11 +13,11 @@ from controller.adapters.prometheus.metrics import PrometheusMetrics
 from controller.core.presets import PRESETS
 from controller.core.reading import Trust
 from controller.core.rollout import Rollout, Version
-from controller.observe.arms import MOST_LOOKS, Arms, step_of
+from controller.observe.arms import BEFORE, MOST_LOOKS, Arms, step_of
 from controller.runtime.workers import Workers
 from detectors.results import CannotKnow, RollBack, Unknowable, Verdict
 from detectors.series import Workload
-from tests.baddata import FAMILIES, LOOK_BACK, SCRAPE, BadPrometheus, Truth, cases
+from tests.baddata import FAMILIES, LOOK_BACK, SCRAPE, BadPrometheus, Body, Truth, cases
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LASTING = timedelta(minutes=10)
@@ -34,8 +34,16 @@ SLOW = 12
 class Counters(BadPrometheus):
     """Four pods that count fifty requests a second each; those of the new version fail a fifth of them."""
 
+    def __init__(self, truth: Truth) -> None:
+        self.queries: list[str] = []
+        super().__init__(truth)
+
+    def _truth(self, about: str, asked: Mapping[str, str]) -> Body:
+        self.queries.append(asked["query"])
+        return super()._truth(about, asked)
+
     def _value(self, about: str, at: float, number: int) -> float:
-        asked = 50.0 * (at - (NOW - LASTING).timestamp() + 60.0)
+        asked = 50.0 * (at - (NOW - LASTING).timestamp() + 7200.0)
         return asked * (0.2 if number < 2 else 0.002) if about == "failures" else asked
 
 
@@ -82,6 +90,24 @@ async def test_bad_data_are_never_a_verdict_and_the_truth_is(family: str, server
     server.case = None
     assert isinstance(await judged(connection, workers), RollBack)
     assert wrong == []
+
+
+async def test_the_time_before_the_rollout_is_asked_for_once_and_tells_how_the_old_version_varies(
+    server: Counters, workers: Workers
+) -> None:
+    metrics = PrometheusMetrics(connected(server, 5), lambda: NOW)
+    arms = Arms(metrics, workers, SCRAPE)
+    for _ in range(2):
+        assert isinstance(await arms.verdict(CHECKOUT, ROLLOUT, "http", {}, 0.01, NOW), RollBack)
+    await metrics.close()
+
+    assert list(arms.before) == [CHECKOUT]
+    old = arms.before[CHECKOUT].arm
+    assert old is not None
+    assert old.requests.shape == (2, BEFORE)
+    assert len([query for query in server.queries if "pod=~" in query]) == 6
+    arms.forget(CHECKOUT)
+    assert (arms.before, arms.latest) == ({}, {})
 
 
 @pytest.mark.parametrize(
