@@ -40,6 +40,8 @@ from remediations.plan import Step
 from remediations.registry import installed
 from runbooks.load import library
 
+__all__ = ["Playing", "Suppress", "asking", "nothing", "only_in_the_lab", "open_lab"]
+
 LEADERLESS = 1.0
 """Real seconds that each step of the lab's time takes at least while nobody leads."""
 PATIENCE = 30.0

@@ -15,13 +15,12 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
-from controller.adapters.lab.cluster import Suppress, nothing
 from controller.core.events import Verdict
 from controller.core.incident import fold
 from controller.core.message import message
 from controller.demo.asking import Answering
 from controller.demo.audience import Audience, Place
-from controller.demo.playing import Playing, open_lab
+from controller.demo.playing import Playing, Suppress, nothing, open_lab
 from controller.demo.reading import streams_of
 from controller.demo.result import Cost, Result
 from controller.demo.settings import STORE, YOU, lab_settings
