@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from bench.card import Bench
+from bench.lab.bench import LAB
 from bench.scale.bench import SCALE
 
-BENCHES: Final[Mapping[str, Bench]] = {bench.name: bench for bench in (SCALE,)}
+BENCHES: Final[Mapping[str, Bench]] = {bench.name: bench for bench in (SCALE, LAB)}

@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from subprocess import PIPE
 
@@ -16,6 +17,8 @@ import pytest
 
 from bench.__main__ import DATA, MEASURED, PASSED_OVER, USAGE, main
 from bench.card import Asked, BadFigure, Bench, Card, Figure, PassedOver, Say
+from bench.lab.bench import Week, play
+from bench.lab.fleet import fleet
 from bench.registry import BENCHES
 from bench.scale.bench import Cost, Plan, Scale, Start, forecasts
 from bench.scale.objects import cluster, services
@@ -130,7 +133,37 @@ def test_a_figure_knows_whether_it_is_what_it_should_be(figure: Figure, met: boo
 
 def test_every_bench_is_registered_by_its_name() -> None:
     assert {name: bench.name for name, bench in BENCHES.items()} == {name: name for name in BENCHES}
-    assert "scale" in BENCHES
+    assert {"scale", "lab"} <= set(BENCHES)
+
+
+# lab
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [([], "lab_week_20_services_cpu_seconds"), (["--quick"], "lab_week_20_services_cpu_seconds_extrapolated")],
+    ids=["full", "quick"],
+)
+def test_the_lab_bench_plays_days_of_a_fleet(
+    arguments: list[str], name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Days of ten minutes: a week is only called one where seven were played."""
+    file = tmp_path / "figures.json"
+    short = Week(day=timedelta(minutes=10))
+
+    assert main(["lab", *arguments, "--json", str(file)], named(short)) == MEASURED
+    figures = json.loads(file.read_text())["figures"]
+    assert set(figures) == {name, "lab_begin_cpu_seconds", "lab_day_20_services_cpu_seconds"}
+    assert all(value > 0 for value in figures.values())
+    assert "20 services" in capsys.readouterr().out
+
+
+def test_the_fleet_of_the_lab_bench_works_and_scales() -> None:
+    """An idle or overwhelmed fleet would cost less."""
+    played = play(fleet(), 0, 1, timedelta(hours=2), lambda _: None)
+
+    assert played.requests > 20 * 3600 * 2
+    assert 60 < played.pod_hours / 2 < 300
 
 
 # scale

@@ -1,0 +1,1 @@
+"""What it costs to play a fleet in virtual time."""
