@@ -111,17 +111,24 @@ def names_of(known: Known) -> Mapping[tuple[str, str], tuple[Workload, ...]]:
 def named(
     labels: Mapping[str, str], naming: Naming, known: Known, index: Mapping[tuple[str, str], tuple[Workload, ...]]
 ) -> Workload | None:
-    """The one known workload that the labels name; None when they name none or several."""
+    """The one known workload that the labels name; None when they name none or several.
+
+    A label that names nothing known is somebody else's (an application may count by `deployment="blue"`): the next one
+    is asked.
+    """
     namespace = next((labels[label] for label in naming.namespaces if labels.get(label)), None)
     if namespace is None:
         return None
     for label, kind in naming.names:
         if name := labels.get(label):
             fitting = [w for w in index.get((namespace, name), ()) if kind in (None, w.kind)]
-            return fitting[0] if len(fitting) == 1 else None
+            if fitting:
+                return fitting[0] if len(fitting) == 1 else None
     for label in naming.pods:
         if pod := labels.get(label):
-            return known.pods.get((namespace, pod)) or by_pod_name(namespace, pod, known)
+            found = known.pods.get((namespace, pod)) or by_pod_name(namespace, pod, known)
+            if found is not None:
+                return found
     return None
 
 

@@ -104,6 +104,21 @@ def test_labels_of_any_text_name_a_known_workload_or_none(labels: dict[str, str]
     assert found.keys() <= KNOWN.workloads
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"namespace": "shop", "deployment": "blue", "pod": "web-1"},
+        {"namespace": "shop", "deployment": "blue", "exported_pod": "job-7", "pod": "web-1"},
+        {"namespace": "shop", "deployment": "db", "pod": "web-1"},
+    ],
+    ids=["a label of the application", "an exported pod of the application", "a name of another kind"],
+)
+def test_a_label_that_names_nothing_known_hides_none_that_does(labels: dict[str, str]) -> None:
+    found = error_shares(paths((labels, (1.0,))), paths((labels, (2.0,))), HTTP, KNOWN, WINDOW)
+
+    assert found.keys() == {CHECKOUT}
+
+
 def test_a_name_of_two_kinds_is_nobodys() -> None:
     known = Known(frozenset({CHECKOUT, Workload("shop", "DaemonSet", "checkout")}))
     naming = Naming(("namespace",), (("service", None),))
