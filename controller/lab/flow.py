@@ -213,7 +213,8 @@ def _worked_off(fleet: Fleet, ground: Ground, pods: _Pods, each: Floats, dt: flo
     left = waiting - served
     late = np.maximum(left - rate * fleet.timeout[:n], 0.0)
     fleet.queue[:n] = left - late
-    fleet.wait[:n] = wait = _waits(fleet.queue[:n], served, rate, pods.held, dt)
+    wait = np.minimum(_waits(fleet.queue[:n], served, rate, pods.held, dt), fleet.timeout[:n])
+    fleet.wait[:n] = wait
     return _Work(served, late, np.where(pods.dead, come, 0.0), wait)
 
 

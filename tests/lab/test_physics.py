@@ -379,6 +379,19 @@ def test_histograms_count_what_was_answered_in_fine_and_in_coarse_ticks() -> Non
     assert np.all(np.diff(counted[0, 6:]) >= 0)
 
 
+@pytest.mark.parametrize("coarse", [False, True], ids=["fine", "coarse"])
+def test_a_time_out_took_as_long_as_the_service_lets_it_wait(coarse: bool) -> None:
+    stage = lab(scenario(web(load={"rate": 260, "noise": {"sd": 0.0}}, timeout="2s")))
+    before = stage.counters.now_row.copy()
+    stage.advance(BEGIN.replace(minute=10), coarse=coarse)
+    counted = (stage.counters.now_row - before)[0]
+    under = counted[6:] / counted[6 + len(EDGES) - 1]
+
+    assert counted[1] > 0.15 * counted[0], "a quarter of the load is more than there is room for"
+    assert under[EDGES.index(1.0)] < 0.15
+    assert under[EDGES.index(2.5)] > 0.85
+
+
 def test_noise_keeps_the_mean_and_remembers() -> None:
     played = scenario(web(load={"rate": 100, "noise": {"sd": 0.3, "phi": 0.9}}))
     offered = Offered(played, 5, BEGIN.timestamp())
