@@ -78,10 +78,13 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What one metric asks for: `replicas` is fractional, before the autoscaler rounds up."""
+    """What one metric asks for: `replicas` is fractional, before the autoscaler rounds up. `by_pod`: it is a mean over
+    the pods that were ready when the autoscaler looked.
+    """
 
     metric: str
     replicas: float
+    by_pod: bool = False
 
 
 def recorded(hpa: Object) -> int | None:
@@ -137,13 +140,12 @@ def needs(hpa: Object, ready: int | None = None) -> tuple[Need, ...]:
     found = []
     for metric in hpa.get("spec", {}).get("metrics") or ():
         name = identity(metric)
-        replicas = current_replicas
-        if name and name[0] in BY_POD and ready is not None:
-            replicas = min(replicas, ready)
+        by_pod = bool(name) and name[0] in BY_POD
+        replicas = current_replicas if ready is None or not by_pod else min(current_replicas, ready)
         said = next((reading for known, reading in current if known == name), None)
         ratio = None if said is None else used(metric, said, replicas)
         if ratio is not None and replicas > 0:
-            found.append(Need(":".join(name), replicas * ratio))
+            found.append(Need(":".join(name), replicas * ratio, by_pod))
     return tuple(found)
 
 
@@ -235,15 +237,50 @@ class Capacity:
 
 MEMORY = 60
 """Readings that a capacity remembers: an hour at one a minute."""
+ENOUGH = 3
+"""Readings before a capacity is believed: load and metric are means over windows of their own, and one moment's pair
+may be off by a tenth or two.
+"""
+ABOUT = 0.05
+"""Two numbers of pods that differ by no more than this share count as the same."""
 
 
-def observed(capacity: Capacity, hpa: Object, load: float, ready: int | None = None) -> Capacity:
-    """The capacity after one more reading; unchanged when there is nothing to learn from it. `ready`: see `needs`."""
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """How many pods are ready, and since when about so many are; `since` None: for as long as anybody has looked."""
+
+    ready: int
+    since: datetime | None = None
+
+    def then(self, ready: int, now: datetime) -> Crowd:
+        """The crowd at the next look."""
+        return self if about(self.ready, ready) else Crowd(ready, now)
+
+    def rests(self, hpa: Object, window: timedelta, now: datetime) -> bool:
+        """Whether a mean over its pods still tells how many are needed: a whole `window` has seen the same pods, and
+        the autoscaler speaks of as many. Pods that came since make it look as if all were that busy.
+        """
+        status = hpa.get("status", {})
+        current = int(status.get("currentReplicas") or 0)
+        desired = int(status.get("desiredReplicas") or current)
+        as_many = about(self.ready, current) and about(self.ready, desired)
+        return as_many and (self.since is None or now - self.since >= window)
+
+
+def about(one: int, other: int) -> bool:
+    """Whether two numbers of pods are nearly the same."""
+    return abs(one - other) <= ABOUT * max(one, other)
+
+
+def observed(capacity: Capacity, hpa: Object, load: float, ready: int | None = None, *, rests: bool = True) -> Capacity:
+    """The capacity after one more reading; unchanged when there is nothing to learn from it. `ready`: see `needs`;
+    `rests`: see `Crowd.rests`, which a mean over pods needs to be worth anything.
+    """
     asked = needs(hpa, ready)
     if not asked or not math.isfinite(load) or load <= 0.0:
         return capacity
     binding = max(asked, key=lambda need: need.replicas)
-    if binding.replicas <= 0.0:
+    if binding.replicas <= 0.0 or (binding.by_pod and not rests):
         return capacity
     fade = 1.0 - 1.0 / MEMORY
     return Capacity(
@@ -292,6 +329,9 @@ def size(
         return kept(hpa, former, standing, rules, why)
     if per_pod is None:
         return kept(hpa, former, standing, rules, "the autoscaler shows no current metrics to measure a pod by")
+    if capacity.readings < ENOUGH:
+        told = f"load per pod is being measured: {capacity.readings} of {ENOUGH} readings"
+        return kept(hpa, former, standing, rules, told)
     raw = computed(bounds(hpa, former), outlook.load, forecast, per_pod, outlook.lead, rules)
     return steadied(raw, bounds(hpa, former), held_by(hpa, former, standing), standing, rules, now)
 

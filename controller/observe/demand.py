@@ -17,11 +17,12 @@ import structlog
 
 from controller.core.alerts import Known
 from controller.core.policy import ScalingMode
-from controller.core.presets import PRESETS
+from controller.core.presets import Preset, of_twins
 from controller.core.signals import DUPLICATE, RESET, by_workload, twice
 from controller.core.sizing import (
     CannotSize,
     Capacity,
+    Crowd,
     Object,
     Outlook,
     Rules,
@@ -88,11 +89,24 @@ class Newest:
     health: DataHealth
 
 
+@dataclass(frozen=True, slots=True)
+class Present:
+    """What one round knows of a workload: its newest load and that load's `unit`, the `line` that the forecast rests on
+    (None: no history), and how long its pods take to start.
+    """
+
+    newest: Newest
+    unit: str
+    line: Series | None
+    lead: LeadTime
+
+
 @dataclass(slots=True)
 class Kept:
     """What is remembered of one workload between rounds."""
 
     capacity: Capacity = field(default=Capacity())
+    crowd: Crowd | None = None
     measured_by: object = None
     standing: Standing = field(default=Standing())
     forecast: Forecast | Abstention = field(default=QUIET)
@@ -117,6 +131,7 @@ class Demand:
     ) -> None:
         self._settings, self._cache, self._consents, self._known = settings, cache, consents, known
         self._metrics, self._workers = metrics, workers
+        self._presets = of_twins(settings.prometheus_replica_labels)
         scrape = timedelta(seconds=settings.scrape_interval)
         self._window, self._settled = Grid.over(timedelta(seconds=settings.baseline_seconds), scrape).window, scrape
         self._rules = Rules(settings.floor_cap, timedelta(seconds=settings.floor_hold_seconds))
@@ -151,25 +166,21 @@ class Demand:
             return
         self._asked_at = now
         known = self._known()
-        sources = load_sources(self._wanted(known))
+        sources = load_sources(self._wanted(known), self._presets)
         self._starts.look(self._cache)
-        newest: dict[Workload, Newest] = {}
-        lines: dict[Workload, tuple[Source, Series | None]] = {}
+        present: dict[Workload, Present] = {}
         for source, workloads in sources.items():
             past = self._past.setdefault(source, Past())
             heard = await self._heard(source, past, known, now)
             past.keep(known.workloads)
+            unit = unit_of(source)
             for workload in workloads:
-                newest[workload] = said_of(workload, heard)
-                lines[workload] = source, past.series(workload, unit_of(source))
+                lead = lead_time(self._starts.of(workload), self._settings.lead_quantile)
+                present[workload] = Present(said_of(workload, heard), unit, past.series(workload, unit), lead)
         self._past = {source: past for source, past in self._past.items() if source in sources}
-        self._kept = {workload: self._kept.get(workload, Kept()) for workload in newest}
-        leads = {w: lead_time(self._starts.of(w), self._settings.lead_quantile) for w in newest}
-        await self._forecast({w: line for w, (_, line) in lines.items()}, newest, leads, now)
-        self._demanded = {
-            workload: self._sized(workload, newest[workload], lines[workload], leads[workload], now)
-            for workload in newest
-        }
+        self._kept = {workload: self._kept.get(workload, Kept()) for workload in present}
+        await self._forecast(present, now)
+        self._demanded = {workload: self._sized(workload, one, now) for workload, one in present.items()}
         self._show()
 
     def _wanted(self, known: Known) -> Iterable[tuple[Workload, str | None, str | None]]:
@@ -206,18 +217,12 @@ class Demand:
 
     # Forecasting
 
-    async def _forecast(
-        self,
-        lines: Mapping[Workload, Series | None],
-        newest: Mapping[Workload, Newest],
-        leads: Mapping[Workload, LeadTime],
-        now: datetime,
-    ) -> None:
+    async def _forecast(self, present: Mapping[Workload, Present], now: datetime) -> None:
         """Forecast every workload whose history has grown; bad data now make no forecast, however good the past."""
         work: list[tuple[Workload, Series, Horizon]] = []
         period = timedelta(seconds=self._settings.demand_seconds)
-        for workload, line in lines.items():
-            kept, health = self._kept[workload], newest[workload].health
+        for workload, one in present.items():
+            kept, health, line = self._kept[workload], one.newest.health, one.line
             if not health.healthy:
                 kept.forecast, kept.forecast_of = Abstention(f"data {health}", health.problems), None
             elif line is None:
@@ -226,7 +231,7 @@ class Demand:
                 kept.forecast, kept.forecast_of = OUTDATED, None
             elif kept.forecast_of != line.end:
                 # The forecast serves until the next point has come and been scraped.
-                window = leads[workload].bound + period + STEP + max(timedelta(), now - line.end - self._settled)
+                window = one.lead.bound + period + STEP + max(timedelta(), now - line.end - self._settled)
                 work.append((workload, line, Horizon(window, self._settings.floor_quantile)))
         for begin in range(0, len(work), BATCH):
             batch = tuple(work[begin : begin + BATCH])
@@ -236,28 +241,29 @@ class Demand:
 
     # Sizing
 
-    def _sized(
-        self,
-        workload: Workload,
-        newest: Newest,
-        line: tuple[Source, Series | None],
-        lead: LeadTime,
-        now: datetime,
-    ) -> Demanded:
-        kept, unit = self._kept[workload], unit_of(line[0])
+    def _sized(self, workload: Workload, one: Present, now: datetime) -> Demanded:
+        kept, newest = self._kept[workload], one.newest
         listed = self._cache.shelf(AUTOSCALERS).synced
         hpa = unfit(self._cache.autoscalers(workload)) if listed else UNLISTED
         if isinstance(hpa, CannotSize):
             floor: Wanted | CannotSize = hpa
         else:
-            if kept.measured_by != measure_of(hpa):
-                kept.capacity, kept.measured_by = Capacity(), measure_of(hpa)
-            if newest.load is not None:
-                kept.capacity = observed(kept.capacity, hpa, newest.load, self._ready(workload))
+            self._measure(workload, kept, hpa, newest.load, now)
             trouble = "" if newest.health.healthy else f"data {newest.health}"
-            outlook = Outlook(newest.load, kept.forecast, lead.bound, trouble)
+            outlook = Outlook(newest.load, kept.forecast, one.lead.bound, trouble)
             floor, kept.standing = size(hpa, recorded(hpa), outlook, kept.capacity, kept.standing, self._rules, now)
-        return Demanded(now, newest.load, unit, newest.health, kept.forecast, floor, lead, kept.capacity)
+        return Demanded(now, newest.load, one.unit, newest.health, kept.forecast, floor, one.lead, kept.capacity)
+
+    def _measure(self, workload: Workload, kept: Kept, hpa: Object, load: float | None, now: datetime) -> None:
+        """Learn what one pod bears, from load and autoscaler as they are now."""
+        if kept.measured_by != measure_of(hpa):
+            kept.capacity, kept.measured_by = Capacity(), measure_of(hpa)
+        ready = self._ready(workload)
+        if ready is not None:
+            kept.crowd = kept.crowd.then(ready, now) if kept.crowd is not None else Crowd(ready)
+        if load is not None:
+            rests = kept.crowd is None or kept.crowd.rests(hpa, self._window, now)
+            kept.capacity = observed(kept.capacity, hpa, load, ready, rests=rests)
 
     def _ready(self, workload: Workload) -> int | None:
         """Pods that are ready, as the workload's own status says; None when it is not known."""
@@ -276,7 +282,7 @@ class Demand:
 
 
 def load_sources(
-    wanted: Iterable[tuple[Workload, str | None, str | None]],
+    wanted: Iterable[tuple[Workload, str | None, str | None]], presets: Mapping[str, Preset]
 ) -> dict[Source, frozenset[Workload]]:
     """Group workloads by where their load comes from: (workload, preset, own query)."""
     found: dict[Source, set[Workload]] = {}
@@ -284,7 +290,7 @@ def load_sources(
         if query:
             found.setdefault(Source(query=query, workload=workload), set()).add(workload)
         elif preset:
-            found.setdefault(Source(PRESETS[preset]), set()).add(workload)
+            found.setdefault(Source(presets[preset]), set()).add(workload)
     return {source: frozenset(workloads) for source, workloads in found.items()}
 
 

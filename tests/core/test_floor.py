@@ -135,7 +135,7 @@ TABLE: dict[str, tuple[Floor, Policy, list[Object], Asked, Course | type]] = {
     "several autoscalers": (FREE, POLICY, [plain(), plain()], SIX, Rest),
     "several autoscalers, one was held and is gone": (held(6, OLD), POLICY, [plain(), TWIN], SIX, GONE),
     "several autoscalers, one is held": (held(6), POLICY, [TWIN, under(6)], Asked(wanted(8)), Rest),
-    "several autoscalers, the held one taken back": (held(6), POLICY, [TWIN, TAKEN], SIX, End(HPA, "TakenBack", "helm")),
+    "several autoscalers, the held one taken": (held(6), POLICY, [TWIN, TAKEN], SIX, End(HPA, "TakenBack", "helm")),
     "several autoscalers, one with marks left": (ended(), POLICY, [TWIN, TAKEN], SIX, BACK_LEFT),
     "several autoscalers, observing": (FREE, OBSERVE, [plain(), TWIN], SIX, Rest),
     "several autoscalers, held, mode observe": (held(6), OBSERVE, [TWIN, under(6)], SIX, BACK_OBSERVE),

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.core.sizing import (
+    ENOUGH,
     Bounds,
     CannotSize,
     Capacity,
+    Crowd,
     Object,
     Outlook,
     Rules,
@@ -229,6 +231,76 @@ def test_busy_moments_count_more_than_idle_ones() -> None:
         capacity = observed(capacity, measured(4, resource(60, utilization)), load)
 
     assert capacity.per_pod == pytest.approx(402.0 / 4.8, rel=0.02)
+
+
+def of_pods(replicas: int, used: int, desired: int | None = None) -> dict[str, Any]:
+    """An autoscaler of so many pods, which used so much of a target of 60 % when it looked."""
+    found = measured(replicas, resource(60, used))
+    found["status"]["desiredReplicas"] = desired or replicas
+    return found
+
+
+def test_pods_that_have_just_come_do_not_make_a_pod_look_weak() -> None:
+    """The pods of a floor are ready at once, the utilization is still that of the half before them: a floor learnt from
+    that would be a third too high, and would ask for still more.
+    """
+    crowd, learnt = Crowd(4), Capacity()
+    for minute, scaler, ready in (
+        (0, of_pods(4, 60), 4), (1, of_pods(4, 60), 4), (2, of_pods(4, 60), 4), (3, of_pods(8, 60), 8),
+        (4, of_pods(8, 35), 8), (6, of_pods(8, 30), 8), (7, of_pods(8, 30), 8),
+    ):  # fmt: skip
+        now = NOW + minute * MINUTE
+        crowd = crowd.then(ready, now)
+        learnt = observed(learnt, scaler, 200.0, ready, rests=crowd.rests(scaler, 2 * MINUTE, now))
+
+    assert learnt.per_pod == pytest.approx(50.0)
+    assert learnt.readings == 5
+
+
+def test_a_total_is_learnt_from_while_pods_come_and_go() -> None:
+    assert observed(Capacity(), measured(4, external("30", "45")), 180.0, 1, rests=False).per_pod == 30.0
+
+
+@pytest.mark.parametrize(
+    ("crowd", "scaler", "rests"),
+    [
+        (Crowd(100), of_pods(100, 60), True),
+        (Crowd(100), of_pods(104, 60), True),
+        (Crowd(100), of_pods(110, 60), False),
+        (Crowd(100), of_pods(100, 60, 110), False),
+        (Crowd(4), of_pods(5, 60), False),
+        (Crowd(4, NOW - MINUTE), of_pods(4, 60), False),
+        (Crowd(4, NOW - 2 * MINUTE), of_pods(4, 60), True),
+    ],
+    ids=[
+        "the same",
+        "about the same",
+        "more that start",
+        "more are asked for",
+        "one of few",
+        "since now",
+        "a window ago",
+    ],
+)
+def test_a_crowd_rests_when_a_window_has_seen_the_same_pods(crowd: Crowd, scaler: Object, rests: bool) -> None:
+    assert crowd.rests(scaler, 2 * MINUTE, NOW) is rests
+
+
+def test_a_crowd_that_grows_slowly_is_another_after_a_while() -> None:
+    crowd = Crowd(100)
+    for minute, ready in enumerate((102, 104, 106, 108)):
+        crowd = crowd.then(ready, NOW + minute * MINUTE)
+
+    assert crowd == Crowd(106, NOW + 2 * MINUTE)
+
+
+@pytest.mark.parametrize("readings", range(1, ENOUGH))
+def test_a_few_readings_are_not_believed_yet(readings: int) -> None:
+    capacity = Capacity(50.0 * readings, float(readings), readings, "Resource:cpu")
+    found, _ = size(hpa(), None, Outlook(10.0, forecast(100.0), LEAD), capacity, FRESH, RULES, NOW)
+
+    assert isinstance(found, CannotSize)
+    assert f"{readings} of {ENOUGH} readings" in found.reason
 
 
 def test_an_old_capacity_fades() -> None:

@@ -15,15 +15,16 @@ from prometheus_client import REGISTRY
 from controller.api.v1alpha1.kinds import SERVICE_POLICY
 from controller.core.presets import PRESETS
 from controller.core.reading import RawSample, Said
-from controller.core.sizing import CannotSize, Wanted
-from controller.kinds import AUTOSCALERS
+from controller.core.sizing import ENOUGH, CannotSize, Wanted
+from controller.kinds import AUTOSCALERS, DEPLOYMENTS
 from controller.lab.scraping import Fault
 from controller.observe.demand import Demand, Demanded
 from controller.observe.fleet import Grid
 from controller.observe.past import POINTS, STEP
-from controller.ports import Listed, Paths, Samples, Unavailable
+from controller.ports import Changed, Listed, Paths, Samples, Unavailable
 from detectors.results import Abstention, Forecast
 from detectors.series import Problem, Workload
+from remediations.cluster import World
 from remediations.memory import autoscaler
 from tests.loops.stage import BEGIN, MINUTE, SCRAPE, Stage
 
@@ -110,6 +111,11 @@ class DemandStage(Stage):
             used = round(60.0 * day(self.clock.now()) / 50.0 / hpa["status"]["currentReplicas"])
             hpa["status"]["currentMetrics"][0]["resource"]["current"]["averageUtilization"] = used
         self.program.cache.take(AUTOSCALERS, None, Listed(tuple(self.hpas.values())))
+        for workload, hpa in self.hpas.items():
+            world = self.cluster.look(workload)
+            assert isinstance(world, World)
+            status = {**world.object["status"], "readyReplicas": hpa["status"]["currentReplicas"]}
+            self.program.cache.take(DEPLOYMENTS, None, Changed({**world.object, "status": status}))
         await self.demand.round(self.clock.now())
         return self.demand.of(self.checkout)
 
@@ -129,7 +135,7 @@ def floor_of(demanded: Demanded | None) -> Wanted:
 
 async def test_a_service_with_a_day_gets_a_forecast_and_a_floor() -> None:
     async with DemandStage() as stage:
-        found = await stage.rounds(1)
+        found = await stage.rounds(ENOUGH)
 
         assert found.load == pytest.approx(day(stage.clock.now()))
         assert (found.unit, found.health.healthy) == ("requests/s", True)
@@ -145,6 +151,7 @@ async def test_the_floor_is_up_before_the_load_is() -> None:
     """In the morning the floor of now bears the load of the time until which it is meant."""
     async with DemandStage() as stage:
         await stage.clock.advance(timedelta(hours=18))
+        await stage.rounds(ENOUGH)
         for _ in range(20):
             floor = floor_of(await stage.round())
             assert floor.replicas * floor.per_pod >= day(stage.clock.now() + floor.lead + MINUTE)
@@ -210,7 +217,7 @@ async def test_a_policys_own_query_is_the_load_and_a_wrong_one_costs_nobody_else
         for workload, query in ((right, OWN), (wrong, "sum(")):
             spec = {"metrics": {"preset": None, "signals": {"load": query}}}
             stage.objects.merge(SERVICE_POLICY, "shop", workload.name, {"spec": spec})
-        await stage.round()
+        await stage.rounds(ENOUGH)
 
         mine, theirs = stage.demand.of(right), stage.demand.of(wrong)
         assert isinstance(floor_of(mine), Wanted)
@@ -221,14 +228,14 @@ async def test_a_policys_own_query_is_the_load_and_a_wrong_one_costs_nobody_else
 
 
 async def test_another_target_measures_a_pod_anew() -> None:
-    """At a target of 30 % a pod bears half of what it bore at 60 %, from the next round on."""
+    """At a target of 30 % a pod bears half of what it bore at 60 %; until that is measured, the last floor is kept."""
     async with DemandStage() as stage:
         before = floor_of(await stage.rounds(30))
         target = stage.hpas[stage.checkout]["spec"]["metrics"][0]["resource"]["target"]
         stage.hpas[stage.checkout]["spec"]["metrics"] = [
             {"type": "Resource", "resource": {"name": "cpu", "target": {**target, "averageUtilization": 30}}}
         ]
-        after = floor_of(await stage.round())
+        after = floor_of(await stage.rounds(ENOUGH))
 
         assert after.per_pod == pytest.approx(before.per_pod / 2, rel=0.05)
 
@@ -316,7 +323,7 @@ async def test_bad_data_make_no_forecast_and_never_move_a_floor(name: str) -> No
     """Half an hour of it; the first good round afterwards has a forecast again, once a new point has come."""
     make, problem = FAULTS[name]
     async with DemandStage() as stage:
-        good = floor_of(await stage.rounds(2))
+        good = floor_of(await stage.rounds(ENOUGH))
         for _ in range(30):
             stage.prometheus.fault = make(stage.clock.now() + MINUTE)
             found = await stage.round()
@@ -353,7 +360,7 @@ async def test_bad_data_from_the_start_give_no_floor(name: str) -> None:
 async def test_a_service_that_falls_silent_alone_keeps_its_floor() -> None:
     """The server is well and knows of no load: that is no load of zero."""
     async with DemandStage(services=2) as stage:
-        good = floor_of(await stage.rounds(2))
+        good = floor_of(await stage.rounds(ENOUGH))
         del stage.heights[stage.checkout]
         for _ in range(20):
             found = await stage.round()
@@ -384,7 +391,7 @@ async def test_after_an_outage_the_old_end_of_history_is_not_taken_for_now() -> 
 async def test_peak_and_floor_are_metrics_of_ours_and_absent_when_not_known() -> None:
     labels = {"namespace": "shop", "kind": "Deployment", "name": "checkout"}
     async with DemandStage() as stage:
-        found = await stage.rounds(1)
+        found = await stage.rounds(ENOUGH)
         assert isinstance(found.forecast, Forecast)
         assert REGISTRY.get_sample_value("trimtab_forecast_peak", labels) == found.forecast.peak.value
         assert REGISTRY.get_sample_value("trimtab_floor_wanted_replicas", labels) == floor_of(found).replicas

@@ -14,7 +14,7 @@ import pytest
 
 from controller.adapters.prometheus.connection import Connection
 from controller.core.reading import Trust
-from controller.core.sizing import Wanted
+from controller.core.sizing import ENOUGH, Wanted
 from controller.kinds import AUTOSCALERS
 from controller.observe.demand import Demand, Demanded
 from controller.ports import Listed
@@ -68,7 +68,7 @@ async def test_bad_data_never_move_a_floor(family: str, server: Spoilt) -> None:
         metrics = Forgetful(connection, stage.clock.now)
         demand = Demand(stage.settings, program.cache, program.consents, program.sight.known, metrics, program.workers)
         try:
-            good = await look(stage, demand, server)
+            good = [await look(stage, demand, server) for _ in range(ENOUGH)][-1]
             assert isinstance(good.floor, Wanted)
             assert good.floor.replicas == 4
             doubted = 0
