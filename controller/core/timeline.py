@@ -407,12 +407,16 @@ def _learned(event: Learned) -> Row:
 
 def hints(incident: Incident) -> tuple[str, ...]:
     """The next commands, most useful first; only ones that exist."""
-    name, found = incident.id, []
+    name, place, found = incident.id, incident.workload.namespace, []
     if incident.question is not None and incident.question.open:
-        found += [f"trimtab plan {name}", f"trimtab approve {name}", f'trimtab reject {name} --reason "…"']
+        found += [
+            f"trimtab plan {name}",
+            f"trimtab approve {name} -n {place}",
+            f'trimtab reject {name} -n {place} --reason "…"',
+        ]
     action = incident.action
     if action is not None and action.plan.undo and action.undone is None and not action.undo_asked_by:
-        found.append(f"trimtab undo {name}")
+        found.append(f"trimtab undo {name} -n {place}")
     if incident.decision is not None and any(reason.code == "paused" for reason in incident.decision.reasons):
         found.append("trimtab resume")
     found.append(f"trimtab explain {name} --output markdown")

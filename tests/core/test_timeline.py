@@ -268,7 +268,7 @@ def test_hints_name_only_commands_that_exist(name: str) -> None:
 def test_an_undo_is_offered_exactly_where_it_is_declared_and_still_to_be_had() -> None:
     def offered(tale: Tale) -> bool:
         told = story(tale.numbered)
-        return told is not None and f"trimtab undo {tale.id}" in told.next
+        return told is not None and f"trimtab undo {tale.id} -n shop" in told.next
 
     assert offered(samples.undoable())
     assert not offered(samples.repaired())
@@ -321,4 +321,5 @@ def test_what_answers_is_named_apart_from_what_reads_the_log() -> None:
 
     assert [command.split()[1] for command in answering] == ["approve", "reject"]
     assert [command.split()[1] for command in reading] == ["plan", "explain"]
-    assert 'on your machine: trimtab approve INC-2041 · trimtab reject INC-2041 --reason "…"' in render_text(told, 120)
+    line = 'on your machine: trimtab approve INC-2041 -n shop · trimtab reject INC-2041 -n shop --reason "…"'
+    assert line in render_text(told, 120)
