@@ -54,7 +54,7 @@ OPENING = (
 )
 MARKS = {Tone.GOOD: ("✔", "green"), Tone.BAD: ("●", "red"), Tone.WAITING: ("◆", "yellow"), Tone.PLAIN: ("·", "")}
 FURTHER = (
-    ("make demo", "once more; ARGS=--seed=8 for another morning"),
+    ("make demo ARGS=--seed=8", "another morning"),
     ("docs/tutorial/index.md", "the same, step by step, then in a cluster of yours"),
     (".venv/bin/trimtab runbook lint runbooks/library", "what it knows how to repair"),
 )
@@ -145,7 +145,7 @@ class Terminal:
         self.screen.text()
         rows = [row(story, found, result) for story, found in result.endings]
         if self.screen.width < WIDE:  # columns become lines, which have to say what they are
-            rows = [(name, what, f"decided by {who}", f"verified: {proven}") for name, what, who, proven in rows]
+            rows = [(name, what, f"decided by {who}", labelled(proven)) for name, what, who, proven in rows]
         self.screen.table(("Story", "What happened", "Who decided", "Verified"), rows)
         self.screen.text()
         for text in worth(result):
@@ -231,6 +231,7 @@ def opening_of(morning: Morning) -> str:
     )
 
 
+NOTHING = "nothing to verify: a person has it"
 WHAT = {"auto": "acted alone", "ask": "asked first", "hand_over": "handed over", "none": "kept still"}
 
 
@@ -251,9 +252,14 @@ def proof(story: Story, found: Ending) -> str:
         case Kind.CONTROL:
             return "yes, nothing was written" if found.verified else "no, something was written"
         case Kind.HANDOVER if found.outcome == "none":
-            return "nothing to verify: a person has it"
+            return NOTHING
         case _:
             return "yes" if found.verified else "no"
+
+
+def labelled(proven: str) -> str:
+    """The last column where it has no heading."""
+    return proven if proven == NOTHING else f"verified: {proven}"
 
 
 def worth(result: Result) -> Sequence[str]:

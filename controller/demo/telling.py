@@ -10,7 +10,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from controller.core.events import Event
+from controller.core.events import (
+    Applied,
+    Bearing,
+    Event,
+    FloorHeld,
+    FloorJudged,
+    Intended,
+    Judged,
+    Opened,
+    Proposed,
+)
+from controller.core.phrases import act
 from controller.core.timeline import Tone, row_of
 from controller.demo.stories import story_of
 from controller.lab.faults import Fault
@@ -27,6 +38,7 @@ TOLD = frozenset(
         "handed-over",
         "no-plan",
         "floor-held",
+        "floor-judged",
         "floor-ended",
         "judged",
         "expired",
@@ -76,14 +88,44 @@ class Narrator:
 def line_of(stream: str, events: Sequence[Event]) -> Line | None:
     """The line of the newest event of a stream, None where the demo leaves it to the page."""
     event = events[-1]
-    if event.kind not in TOLD or (event.kind == "judged" and getattr(event, "verdict", "") != "roll-back"):
+    if event.kind not in TOLD or passed_over(stream, events):
         return None
     row = row_of(event, events, len(events) - 1)
     service = story_of(stream, events[0])
-    if row is None or not service or (stream.startswith("floor:") and event.kind == "applied"):
+    if row is None or not service:
         return None
     incident = stream.removeprefix("incident:") if stream.startswith("incident:") else ""
-    return Line(event.at, service, row.word, row.text, row.tone, incident)
+    text = done(events) if isinstance(event, Applied) else row.text
+    return Line(event.at, service, row.word, text, row.tone, incident)
+
+
+def passed_over(stream: str, events: Sequence[Event]) -> bool:
+    """Whether the newest event adds nothing to what was told: a verdict that asks for nothing, the incident that a
+    verdict opens, one more raise of a floor that is not judged yet, the write behind it, a floor that was not needed.
+    """
+    match events[-1]:
+        case Judged() as judged:
+            return judged.verdict != "roll-back"
+        case Opened() as opened:
+            return any(symptom.code == "regression" for symptom in opened.symptoms)
+        case FloorHeld():
+            before = next((e for e in reversed(events[:-1]) if isinstance(e, FloorHeld | FloorJudged)), None)
+            return isinstance(before, FloorHeld)
+        case FloorJudged() as judged:
+            return judged.bearing is Bearing.NOT_NEEDED
+        case Applied():
+            return stream.startswith("floor:")
+        case _:
+            return False
+
+
+def done(events: Sequence[Event]) -> str:
+    """What the newest write of an incident did: `rolled back to v41`."""
+    intended = next((e for e in reversed(events) if isinstance(e, Intended)), None)
+    proposed = next((e for e in reversed(events) if isinstance(e, Proposed)), None)
+    if proposed is None or (intended is not None and intended.undo):
+        return "taken back"
+    return act(proposed.plan).past
 
 
 def happens(fault: Fault) -> str:

@@ -1,4 +1,6 @@
-"""The pictures of the documentation, taken of the page itself: `python -m tests.web.screenshots [FOLDER]`."""
+"""The pictures of the documentation, taken of the page itself: `python -m tests.web.screenshots [FOLDER]`; those of
+the list of incidents and of the report are taken of a demo, by `tests.demo.screenshots`.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +16,10 @@ SHOTS = [
     ("page-incident", "/incidents/INC-2041", "dark", 1280, 1250),
     ("page-incident", "/incidents/INC-2041", "light", 320, 1250),
     ("page-incident", "/incidents/INC-2041", "dark", 320, 1250),
-    ("page-incidents", "/", "light", 1280, 900),
     ("page-review", "/review", "dark", 1280, 720),
     ("page-services", "/services", "light", 1280, 1000),
     ("page-service", "/services/shop/Deployment/checkout", "light", 1280, 1190),
     ("page-service", "/services/shop/Deployment/checkout", "dark", 1280, 1190),
-    ("page-report", "/report", "light", 1280, 1150),
 ]
 """Name, path, theme, width and height."""
 
