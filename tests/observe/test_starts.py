@@ -71,6 +71,41 @@ def test_a_pod_is_read_once_so_that_a_later_flap_is_no_slow_start() -> None:
     assert starts.of(workload) == (30.0,)
 
 
+def test_a_flap_before_anybody_looked_is_no_slow_start() -> None:
+    """After a start of trimtab every living pod is new to it."""
+    cache, workload, _ = stage(1800)
+    starts = Starts()
+    starts.look(cache)
+
+    assert starts.of(workload) == ()
+
+
+def test_a_slow_start_that_was_watched_counts() -> None:
+    cache, workload, mine = stage(1800)
+    starts = Starts()
+    cache.take(PODS, None, Changed({**mine, "status": pod(1, status="False")["status"]}))
+    starts.look(cache)
+    cache.take(PODS, None, Changed(mine))
+    starts.look(cache)
+
+    assert starts.of(workload) == (1800.0,)
+    assert not starts.starting
+
+
+def test_a_pod_first_seen_in_the_middle_of_a_flap_is_no_slow_start() -> None:
+    """Its containers had been running before it was said not to be ready."""
+    cache, workload, mine = stage(1800)
+    flapped = pod(1700, status="False")["status"]
+    flapped["containerStatuses"][0]["state"] = {"running": {"startedAt": (BORN + timedelta(seconds=5)).isoformat()}}
+    starts = Starts()
+    cache.take(PODS, None, Changed({**mine, "status": flapped}))
+    starts.look(cache)
+    cache.take(PODS, None, Changed(mine))
+    starts.look(cache)
+
+    assert starts.of(workload) == ()
+
+
 def test_what_was_learnt_stays_when_the_pod_goes() -> None:
     cache, workload, mine = stage(30)
     starts = Starts()
