@@ -22,6 +22,7 @@ from controller.core.alerts import Alert
 from controller.core.events import Noted
 from controller.core.history import History
 from controller.core.incident import Incident
+from controller.core.presets import of_twins
 from controller.errors import TrimtabError
 from controller.journal import Journal, Replaced
 from controller.kinds import AUTOSCALERS, PODS, REPLICA_SETS, WORKLOADS
@@ -140,7 +141,12 @@ class Program:
             consents=self.consents,
             sight=self.sight,
             demand=self.demand,
-            arms=Arms(parts.metrics, self.workers, timedelta(seconds=settings.scrape_interval)),
+            arms=Arms(
+                parts.metrics,
+                self.workers,
+                timedelta(seconds=settings.scrape_interval),
+                of_twins(settings.prometheus_replica_labels),
+            ),
             passes=Passes(parts.resources),
             registry=registry,
             clock=parts.clock,

@@ -33,6 +33,7 @@ Weekday = Annotated[
     Literal["off", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"], BeforeValidator(_off)
 ]
 Names = Annotated[list[str], NoDecode, BeforeValidator(_comma)]
+Labels = Annotated[list[Annotated[str, Field(pattern="^[a-zA-Z_][a-zA-Z0-9_]*$")]], NoDecode, BeforeValidator(_comma)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -120,8 +121,10 @@ class Settings(BaseSettings):
         default="", description="Basic authentication; the password is secret `prometheus/password`."
     )
     prometheus_timeout: Seconds = Field(default=10.0, description="Longest wait for one answer.")
-    prometheus_replica_labels: Names = Field(
-        default_factory=list, description="Labels that tell replicas of Prometheus apart."
+    prometheus_replica_labels: Labels = Field(
+        default_factory=list,
+        description="Labels by which the series of highly available Prometheus servers differ, where the store answers"
+        " with both: of such twins one counts. Empty: none do.",
     )
     prometheus_pulse: str = Field(
         default="up", description="Selector of scraped series that show whether Prometheus scrapes."

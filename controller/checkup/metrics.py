@@ -1,4 +1,4 @@
-"""Prometheus: does it answer, does it scrape, and how far back does it remember."""
+"""Prometheus: does it answer, does it scrape, how far back does it remember, and does it count anything twice."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from detectors.anomaly.baseline import Baseline
 SUBJECT = "Prometheus"
 LONGEST = timedelta(days=30)
 STEP = timedelta(hours=3)
+TWINS = ("prometheus_replica", "replica", "__replica__", "receive_replica", "prometheus")
+"""Labels by which highly available servers are told apart, as their operators and guides name them."""
 BEGINS = (Baseline().least + Baseline().guard) / POINTS
 """The share of a band's history after which the detector judges at all."""
 
@@ -50,7 +52,7 @@ async def metrics(source: Pulsing, trust: Trust, baseline: timedelta, now: Calla
     at = now()
     try:
         targets, up = await _count(source, "count(up)", at), await _count(source, "count(up == 1)", at)
-        oldest = await _oldest(source, at)
+        oldest, twins = await _oldest(source, at), await _twins(source, trust, at)
     except TrimtabError as error:
         return wrong(SUBJECT, str(error.args[0]), error.remedy or "see that it serves the Prometheus API")
     known = f"oldest sample {lasting(oldest)}" if oldest is not None else "no sample yet"
@@ -59,6 +61,13 @@ async def metrics(source: Pulsing, trust: Trust, baseline: timedelta, now: Calla
     if not health.healthy:
         return wrong(
             SUBJECT, f"{text}; {health.detail}", "until then its data counts as unhealthy and nothing acts on it"
+        )
+    if twins:
+        return wrong(
+            SUBJECT,
+            f"{text}; the same target comes from several servers, which differ by the label {twins}: loads and counts"
+            " are added up twice",
+            f"name it ({named('prometheus_replica_labels')}), or let the store take twins out",
         )
     if oldest is None or oldest < baseline:
         begins = lasting(baseline * BEGINS)
@@ -71,6 +80,16 @@ async def _count(source: Metrics, query: str, now: datetime) -> int:
     if isinstance(answer, Unavailable) or not answer.samples:
         return 0
     return int(answer.samples[0].value)
+
+
+async def _twins(source: Metrics, trust: Trust, now: datetime) -> str:
+    """The label by which twins of a target differ, where nobody has declared it; empty when there is none."""
+    for label in TWINS:
+        if label not in trust.replica_labels:
+            twins = await _count(source, f'max(count without ({label}) (up{{{label}!=""}}))', now)
+            if twins > 1:
+                return label
+    return ""
 
 
 async def _oldest(source: Metrics, now: datetime) -> timedelta | None:

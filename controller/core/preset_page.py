@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from controller.core.presets import PRESETS, Naming, Preset
+from controller.core.presets import PRESETS, Naming, Preset, of_twins
 
 WINDOW = timedelta(minutes=5)
 QUANTILE = 0.99
@@ -29,6 +29,18 @@ unknown, not zero. A service that never failed answers zero failures as long as 
 names no known workload, or more than one, is left out. Pods that are gone are matched by how their kind names pods;
 names that were cut for length are not matched.
 
+Where two servers scrape the same pods (highly available twins) and the store behind the address answers with both,
+name the label by which they differ under `prometheus_replica_labels`. Then every query below takes the larger of twins
+before it adds anything up, so that each counts once:
+
+```promql
+{twins}
+```
+
+Without that setting such a store doubles every load and every count; `trimtab doctor` says so where it sees it. A
+store that takes twins out itself (Mimir, Thanos with `--query.replica-label`) needs nothing. A query of one's own is
+asked as it stands: take twins out in it (`max without (prometheus_replica) (…)` inside of every `sum`).
+
 What is not covered: the pulse (below) sees that a *server* stopped scraping, not that one target did. A target that
 vanishes keeps its last rate for at most one window, then its signals are missing.
 
@@ -41,7 +53,7 @@ vanishes keeps its last rate for at most one window, then its signals are missin
 | `gapped` | a hole of more than two scrapes within the last look-back |
 | `recovering` | fewer than 90 % of the scrapes of one look-back are there, or none at its beginning |
 | `partial`, `warned` | the server answered with `warnings` (`PromQL warning:` is `warned` only; `infos` are neither) |
-| `duplicate` | a series came twice, or twins (`replica_labels`) differ by more than 10 % |
+| `duplicate` | a series came twice, or twins (`prometheus_replica_labels`) differ by more than 10 % |
 | `not-finite` | NaN or an infinity was left out |
 | `reset` | a rate below zero, or a share outside of 0–1 |
 | `clock-skew` | the server's clock is more than 30 s off ours, or samples lie in the future |
@@ -56,7 +68,10 @@ shards behind one address, name series of a target you rely on, such as `up{job=
 
 def page() -> str:
     """The whole page."""
-    return INTRODUCTION + "".join(line for preset in PRESETS.values() for line in section(preset))
+    twins = of_twins(["prometheus_replica"])["istio"].load(WINDOW)
+    return INTRODUCTION.replace("{twins}", twins) + "".join(
+        line for preset in PRESETS.values() for line in section(preset)
+    )
 
 
 def section(preset: Preset) -> Iterator[str]:

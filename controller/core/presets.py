@@ -4,14 +4,15 @@ Promises that nothing a user, a label or an alert says is put into a query: a fl
 (namespace, …)`) and matched to the known workloads afterwards; only a window and a quantile, both numbers, are filled
 in (S32). The counters of a rollout's pods are asked for by namespace and ReplicaSets: names that the API server holds
 to the form of a name, and that are held to it here once more. Failures are asked for so that a service without a
-single failure answers zero as long as its load is known, and nothing when it is not.
+single failure answers zero as long as its load is known, and nothing when it is not. Where two servers scrape the same
+pods and their store keeps both (`replicas`), each series counts once: the larger of twins, before anything is added up.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
@@ -51,7 +52,8 @@ class Preset:
 
     `total` and `failed` are selectors of counters, `buckets` one of a histogram, in which `latency_unit` of its
     numbers are one second. `needs` tells people what must be scraped. `per_pod` are pairs of labels (namespace, pod)
-    that tell the pods behind the counters apart, in order of preference; none: they cannot be told apart.
+    that tell the pods behind the counters apart, in order of preference; none: they cannot be told apart. `replicas`
+    are labels by which twins of one series differ.
     """
 
     name: str
@@ -63,17 +65,18 @@ class Preset:
     latency_unit: float = 1.0
     load_unit: str = "requests/s"
     per_pod: tuple[tuple[str, str], ...] = ()
+    replicas: tuple[str, ...] = ()
 
     def load(self, window: timedelta) -> str:
         """Requests per second (or cores) by workload labels."""
-        return f"sum by ({self.naming.labels}) (rate({self.total}{over(window)}))"
+        return f"sum by ({self.naming.labels}) ({self._once(f'rate({self.total}{over(window)})')})"
 
     def failures(self, window: timedelta) -> str:
         """Failed requests per second; zero where there is load and none failed."""
         if not self.failed:
             return ""
         failed = " or ".join(f"rate({selector}{over(window)})" for selector in self.failed)
-        return f"sum by ({self.naming.labels}) ({failed}) or {self.load(window)} * 0"
+        return f"sum by ({self.naming.labels}) ({self._once(failed)}) or {self.load(window)} * 0"
 
     def latency(self, window: timedelta, quantile: float) -> str:
         """Seconds at a quantile; nothing where no request was counted."""
@@ -81,7 +84,7 @@ class Preset:
             return ""
         if not 0.0 < quantile < 1.0:
             raise ValueError(f"a quantile lies between 0 and 1, not at {quantile}")
-        inner = f"sum by (le, {self.naming.labels}) (rate({self.buckets}{over(window)}))"
+        inner = f"sum by (le, {self.naming.labels}) ({self._once(f'rate({self.buckets}{over(window)})')})"
         # The comparison drops the NaN of an empty histogram.
         return f"(histogram_quantile({quantile:.6g}, {inner}) >= 0) / {self.latency_unit:g}"
 
@@ -99,7 +102,11 @@ class Preset:
 
     def _by_pod(self, selectors: Iterable[str]) -> str:
         labels = ", ".join(label for pair in self.per_pod for label in pair)
-        return f"sum by ({labels}) ({' or '.join(selectors)})"
+        return f"sum by ({labels}) ({self._once(' or '.join(selectors))})"
+
+    def _once(self, vector: str) -> str:
+        """Of twins the larger: both have counted the same, and one may have missed some of it, or be gone."""
+        return f"max without ({', '.join(self.replicas)}) ({vector})" if self.replicas else vector
 
     def _of_pods(self, namespace: str, replica_sets: Iterable[str]) -> tuple[str, ...]:
         """Matchers of the pods, one for each pair of labels; an earlier pair wins where both stand."""
@@ -116,6 +123,7 @@ class Preset:
         return next(((space, pod) for space, pod in pairs if space and pod), None)
 
 
+LABEL: Final = re.compile("[a-zA-Z_][a-zA-Z0-9_]*")
 NAME: Final = re.compile(r"[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?")
 """DNS-1123 subdomain, as names of ReplicaSets and namespaces are."""
 
@@ -210,3 +218,12 @@ PRESETS: Final[Mapping[str, Preset]] = {
     )
 }
 """By the names that a ServicePolicy may give under `metrics.preset`."""
+
+
+def of_twins(replicas: Iterable[str]) -> Mapping[str, Preset]:
+    """The presets for a store in which twins differ by these labels. Raises ValueError for what is no label's name."""
+    labels = tuple(replicas)
+    for label in labels:
+        if LABEL.fullmatch(label) is None:
+            raise ValueError(f"{label!r} is not the name of a label")
+    return {name: replace(preset, replicas=labels) for name, preset in PRESETS.items()}

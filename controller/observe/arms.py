@@ -64,6 +64,7 @@ class Arms:
     metrics: Metrics | None
     workers: Pool
     scrape: timedelta
+    presets: Mapping[str, Preset] = field(default_factory=lambda: PRESETS)
     judge: Judge = field(default_factory=Sequential)
     latest: dict[Workload, Verdict] = field(default_factory=dict)
     before: dict[Workload, Alone] = field(default_factory=dict)
@@ -96,7 +97,7 @@ class Arms:
         alpha: float,
         now: datetime,
     ) -> Verdict:
-        known = PRESETS[preset] if preset is not None else None
+        known = self.presets[preset] if preset is not None else None
         if self.metrics is None or known is None or not known.per_pod:
             return uncounted(self.metrics is None, preset)
         step = step_of(now - rollout.since, self.scrape)

@@ -16,7 +16,7 @@ import numpy as np
 import structlog
 
 from controller.core.alerts import Known
-from controller.core.presets import PRESETS, Preset
+from controller.core.presets import Preset
 from controller.core.signals import SLACK, error_shares, own_share
 from controller.errors import BadQuery
 from controller.observe.past import EPOCH, Answered, Floats, Past, Stretch
@@ -227,7 +227,7 @@ def judge_batch(batch: tuple[tuple[Workload, Series, State], ...]) -> tuple[Judg
 
 
 def sources_of(
-    wanted: Iterable[tuple[Workload, str | None, str | None]],
+    wanted: Iterable[tuple[Workload, str | None, str | None]], presets: Mapping[str, Preset]
 ) -> dict[Source, frozenset[Workload]]:
     """Group workloads by where their error share comes from: (workload, preset, own query). A preset without failures
     has none.
@@ -236,6 +236,6 @@ def sources_of(
     for workload, preset, query in wanted:
         if query:
             found.setdefault(Source(query=query, workload=workload), set()).add(workload)
-        elif preset and PRESETS[preset].failed:
-            found.setdefault(Source(PRESETS[preset]), set()).add(workload)
+        elif preset and presets[preset].failed:
+            found.setdefault(Source(presets[preset]), set()).add(workload)
     return {source: frozenset(workloads) for source, workloads in found.items()}

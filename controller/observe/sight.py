@@ -18,6 +18,7 @@ from controller.core.diagnose import diagnose
 from controller.core.events import Cause, Symptom
 from controller.core.history import History
 from controller.core.observe import healthy_now, observe
+from controller.core.presets import of_twins
 from controller.core.rollout import Rollout, facts
 from controller.core.symptoms import percent, symptoms
 from controller.kinds import PODS
@@ -81,7 +82,7 @@ class Sight:
         self, settings: Settings, cache: Cache, history: History, consents: Consents, fleet: Fleet | None
     ) -> None:
         self._settings, self._cache, self._history, self._consents = settings, cache, history, consents
-        self.fleet = fleet
+        self.fleet, self._presets = fleet, of_twins(settings.prometheus_replica_labels)
         self._asked_at: datetime | None = None
         self._alerts: Assigned | None = None
         self._told = Assigned({}, ())
@@ -116,7 +117,7 @@ class Sight:
             asked = await self.fleet.metrics.instant(ALERTS_QUERY, now)
             firing = None if isinstance(asked, Unavailable) else alerts_of(asked)
             self._alerts = None if firing is None else assign(firing, known)
-            await self.fleet.ask(sources_of(self._wanted(known)), known, now)
+            await self.fleet.ask(sources_of(self._wanted(known), self._presets), known, now)
         self._asked_at = now
         for workload in known.workloads:
             try:

@@ -1,5 +1,6 @@
 """Presets: known by the names a policy may give, filled with numbers only, and documented as they are."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from controller.api.v1alpha1.servicepolicy import Preset as PresetName
 from controller.core.preset_page import page
-from controller.core.presets import PRESETS
+from controller.core.presets import PRESETS, of_twins
 
 WINDOW = timedelta(minutes=5)
 
@@ -33,6 +34,24 @@ def test_an_impossible_quantile_never_reaches_a_query(quantile: float) -> None:
 def test_an_impossible_window_never_reaches_a_query(window: timedelta) -> None:
     with pytest.raises(ValueError, match="window"):
         PRESETS["istio"].load(window)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_twins_are_taken_out_of_every_query_before_it_adds_anything_up(name: str) -> None:
+    preset = of_twins(["prometheus_replica"])[name]
+    pods = ("shop", ("web-5d8f7c9b6",))
+    by_pod = (preset.pod_requests(*pods), preset.pod_failures(*pods)) if preset.per_pod else ()
+
+    for query in (preset.load(WINDOW), preset.failures(WINDOW), preset.latency(WINDOW, 0.99), *by_pod):
+        inside = re.findall(r"sum by \([^)]+\) \((.{20})", query)
+        assert all(part == "max without (prometh" for part in inside)
+        assert bool(inside) is bool(query)
+
+
+@pytest.mark.parametrize("label", ["", "a b", "0a", "pod) (up", "é"])
+def test_what_is_no_label_never_reaches_a_query(label: str) -> None:
+    with pytest.raises(ValueError, match="label"):
+        of_twins([label])
 
 
 @pytest.mark.parametrize("name", PRESETS)

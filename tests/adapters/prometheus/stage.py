@@ -105,16 +105,26 @@ class Proxy(Serving):
 
 
 class RealPrometheus:
-    """Scrapes itself (`up`) and an exporter each second; `metrics` is the exporter's page."""
+    """Scrapes itself (`up`) and an exporter each second; `metrics` is the exporter's page. With `twins` the exporter is
+    scraped once for each of them: what two servers would have put into one store.
+    """
 
-    def __init__(self, folder: Path, prefix: str = "", options: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, folder: Path, prefix: str = "", options: Mapping[str, Any] | None = None, twins: tuple[str, ...] = ()
+    ) -> None:
         self.metrics = 'contract_gauge{name="a"} 1\ncontract_gauge{name="b"} 2\n'
-        self.exporter = Serving(lambda path, headers: Reply(200, self.metrics.encode()))
+        self.exporter = Serving(lambda path, headers: self.page(path))
         self.port, self.prefix = free_port(), prefix
         config = {
             "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
             "scrape_configs": [
-                {"job_name": "test", "static_configs": [{"targets": [f"127.0.0.1:{self.exporter.port}"]}]}
+                {
+                    "job_name": "test",
+                    "static_configs": [
+                        {"targets": [f"127.0.0.1:{self.exporter.port}"], "labels": labels}
+                        for labels in ([{"prometheus_replica": twin, "__param_twin": twin} for twin in twins] or [{}])
+                    ],
+                }
             ],
         }
         folder.mkdir(parents=True, exist_ok=True)
@@ -132,6 +142,10 @@ class RealPrometheus:
         self.secured = bool(options)
         self.process = Process("prometheus", argv, log=folder / "log", ready=self._ready, cwd=folder)
         self.process.start()
+
+    def page(self, path: str) -> Reply:
+        """What the exporter answers now; `path` names the twin that asks, if there are any."""
+        return Reply(200, self.metrics.encode())
 
     @property
     def url(self) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from controller.adapters.prometheus import Connection, PrometheusMetrics
-from controller.core.presets import PRESETS
+from controller.core.presets import PRESETS, of_twins
 from controller.core.reading import Trust
 from controller.errors import BadQuery, BadSettings
 from controller.ports import Paths, Samples, Unavailable
@@ -330,9 +330,10 @@ async def test_a_pulse_that_cannot_be_parsed_is_a_setting_not_the_askers_query(s
     assert "prometheus_pulse" in answer.reason
 
 
+@pytest.mark.parametrize("twins", [(), ("prometheus_replica", "cluster")], ids=["single", "twins"])
 @pytest.mark.parametrize("name", PRESETS)
-async def test_every_query_of_every_preset_is_promql(server: RealPrometheus, name: str) -> None:
-    preset, window = PRESETS[name], timedelta(minutes=5)
+async def test_every_query_of_every_preset_is_promql(server: RealPrometheus, name: str, twins: tuple[str, ...]) -> None:
+    preset, window = of_twins(twins)[name], timedelta(minutes=5)
     async with connected(server.url) as metrics:
         pods = ("shop", ("web-5d8f7c9b6", "web-7b6f5c4d8"))
         by_pod = (preset.pod_requests(*pods), preset.pod_failures(*pods)) if preset.per_pod else ()
