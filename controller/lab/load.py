@@ -11,8 +11,8 @@ import math
 import numpy as np
 
 from controller.lab.latency import Floats
-from controller.lab.parts import Load
-from controller.lab.scenario import DAY, Scenario
+from controller.lab.parts import DAY, Load
+from controller.lab.scenario import Scenario
 from controller.lab.trace import Trace
 
 SLOT = 15.0

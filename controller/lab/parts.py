@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, Field, model_validator
 from controller.lab.faults import Positive, Strict, Text
 from controller.lab.values import Bytes, Cores, CountOrPercent, Lasting, Seconds, Share
 
+DAY = 86400.0
 Count = Annotated[int, Field(ge=0, le=10_000)]
 Name = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,40}[a-z0-9])?$")]
 
@@ -158,6 +159,20 @@ class Autoscaler(Strict):
         if self.least > self.most:
             raise ValueError("min lies above max")
         return self
+
+
+class Alert(Strict):
+    """An alerting rule: more than `errors` of a service's requests failed over `window`, and did so all the time `for`.
+
+    Without `service` it is about each of them.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-zA-Z][a-zA-Z0-9_]{0,62}$")]
+    service: Name | None = None
+    errors: Share
+    window: Annotated[Lasting, Field(ge=60, le=DAY)] = 120.0
+    lasting: Annotated[Lasting, Field(le=DAY)] = Field(default=300.0, alias="for")
+    severity: Text = "critical"
 
 
 class Objectives(Strict):

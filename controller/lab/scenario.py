@@ -1,4 +1,4 @@
-"""A scenario: nodes, services, their load and calls, what each version does, and the faults, in one YAML file.
+"""A scenario: nodes, services, their load and calls, what each version does, faults and alerts, in one YAML file.
 
 Promises that a mistake is told with file, line, column and the nearest known word, and that a scenario that loads can
 be played: every name it mentions is there, calls go round in no circle, versions that a fault rolls out exist.
@@ -9,20 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import ConfigDict, Field, ValidationError, field_validator
 
 from controller.errors import TrimtabError
 from controller.lab.faults import KINDS, AnyFault, RolledOut, Strict, Surging, Text
-from controller.lab.parts import Node, Service
+from controller.lab.parts import DAY, Alert, Node, Service
 from controller.lab.trace import Trace, UnreadableTrace, read_trace
 from controller.lab.values import Seconds
 from runbooks.problem import Finding, Problem, suggestion
 from runbooks.problem import Path as Place
 from runbooks.source import Document, documents
 
-DAY = 86400.0
 SHORTEST_HISTORY, LONGEST_HISTORY = 300.0, 60 * DAY
 """An autoscaler begins by what it was five minutes ago."""
 
@@ -43,6 +42,7 @@ class Scenario(Strict):
     nodes: tuple[Node, ...] = (Node(),)
     services: tuple[Service, ...] = Field(min_length=1)
     faults: tuple[AnyFault, ...] = ()
+    alerts: Annotated[tuple[Alert, ...], Field(max_length=50)] = ()
     history: Seconds = 14 * DAY
     traces: Mapping[str, Trace] = Field(default_factory=dict, exclude=True)
 
@@ -208,6 +208,10 @@ def _checked(scenario: Scenario) -> Iterator[Finding]:
                 yield Finding(
                     (*at, "calls", place, "to"), f"there is no service {call.to}.{suggestion(call.to, names)}"
                 )
+    for index, alert in enumerate(scenario.alerts):
+        if alert.service is not None and alert.service not in names:
+            known = suggestion(alert.service, names)
+            yield Finding(("alerts", index, "service"), f"there is no service {alert.service}.{known}")
     circle = _circle(scenario)
     if circle:
         yield Finding(("services",), f"calls go round in a circle: {' → '.join(circle)}")

@@ -15,6 +15,7 @@ from typing import TypeAlias, assert_never
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.adapters.lab.alerts import firing
 from controller.adapters.lab.quantile import histogram_quantile
 from controller.adapters.lab.queries import Asked, AskedPods, OfPods, What, asked
 from controller.core.alerts import ALERTS_QUERY
@@ -32,24 +33,18 @@ Source: TypeAlias = Callable[[Floats], Iterable[Series]]
 """What a query answers at these times (unix seconds): labels and values of every series, NaN where there is none."""
 
 
-def silent(times: Floats) -> Iterable[Series]:
-    """No alert fires."""
-    return ()
-
-
 class LabMetrics:
-    """The lab's Prometheus. `alerts` gives the labels of firing alerts, `further` answers queries of other texts."""
+    """The lab's Prometheus. `further` answers queries of other texts."""
 
     def __init__(
         self,
         lab: Lab,
         trust: Trust | None = None,
         *,
-        alerts: Source = silent,
         further: Mapping[str, Source] | None = None,
     ) -> None:
         self._lab, self._trust = lab, trust or Trust()
-        self._alerts, self._further = alerts, dict(further or {})
+        self._further = dict(further or {})
         self.fault = Fault()
 
     async def instant(self, query: str, at: datetime) -> Samples | Unavailable:
@@ -109,7 +104,7 @@ class LabMetrics:
 
     def _firing(self, times: Floats) -> Iterable[Series]:
         yield {"trimtab": "asked"}, np.zeros(len(times))
-        yield from self._alerts(times)
+        yield from firing(self._lab, times)
 
     def _services(self, found: Asked, times: Floats) -> Iterable[Series]:
         """One value per service and time."""
