@@ -21,7 +21,18 @@ from controller.cli.stories import named
 from controller.core.events import Verdict, Via
 from controller.core.words import clean, clock, short
 from controller.errors import Denied, Forbidden
-from controller.runtime.written import APPROVED, EXECUTED, REFUSED, UNDO, UNDONE, VERIFIED, VIA, condition
+from controller.runtime.written import (
+    APPROVED,
+    EXECUTED,
+    REFUSED,
+    UNDO,
+    UNDONE,
+    VERIFIED,
+    VIA,
+    condition,
+    unheard_decision,
+    unheard_undo,
+)
 from controller.settings import Settings
 
 if TYPE_CHECKING:
@@ -66,7 +77,7 @@ async def undo(screen: Screen, settings: Settings, asked: Asked) -> Exit:
         screen.note(f"{named(asked.incident)}: take back {clean(item['spec']['summary'])}")
         screen.ask(f"Take it back as {me.name}?")
         await written(resources, item, {"metadata": {"annotations": {VIA: Via.CLI.value, UNDO: me.name}}}, "undo")
-        now = await followed(resources, item, asked.wait, lambda one: condition(one, UNDONE) is not None)
+        now = await followed(resources, item, asked.wait, lambda one: unheard_undo(one) is None)
     return told_undo(screen, settings, now)
 
 
@@ -101,7 +112,7 @@ def closed(item: Object, now: datetime) -> str:
         return f"{incident}: {answer['by']} has already answered: {answer['verdict']} ({answer['via']})"
     if spec.get("decision"):
         approved, by = condition(item, APPROVED), spec["decision"]["by"]
-        if approved is not None and approved["reason"] == REFUSED:
+        if approved is not None and unheard_decision(item) is None:
             return f"{incident}: an answer was written and did not count ({approved['message']})"
         return f"{incident}: {by} has answered, and trimtab has not taken it in yet"
     if status.get("route") not in {None, "Ask"}:
@@ -172,11 +183,10 @@ async def followed(resources: Resources, item: Object, wait: float, done: Callab
 
 def decided(item: Object) -> bool:
     """The answer counted, or is known not to."""
-    approved = condition(item, APPROVED)
     answer = (item.get("status") or {}).get("decision")
     if answer and answer["verdict"] == Verdict.APPROVE:
         return condition(item, EXECUTED) is not None
-    return bool(answer) or (approved is not None and approved["reason"] == REFUSED)
+    return unheard_decision(item) is None
 
 
 def told_decision(screen: Screen, settings: Settings, item: Object, me: str, verdict: Verdict) -> Exit:
@@ -194,7 +204,7 @@ def told_decision(screen: Screen, settings: Settings, item: Object, me: str, ver
             _conditions(screen, item, (EXECUTED, VERIFIED))
             screen.text(f"next: {in_pod(settings, 'explain ' + item['spec']['incident'])}")
         return Exit.FAILED if executed is not None and executed["status"] == "False" else Exit.OK
-    if approved is not None and approved["reason"] == REFUSED:
+    if approved is not None and unheard_decision(item) is None:
         screen.problem(f"the answer does not count: {approved['message']}")
         return Exit.DENIED
     screen.problem(f"written, but trimtab has not taken it in yet → is it running? {in_pod(settings, 'doctor')}")
@@ -206,7 +216,7 @@ def told_undo(screen: Screen, settings: Settings, item: Object) -> Exit:
     undone = condition(item, UNDONE)
     if screen.format is Format.JSON:
         screen.json({"incident": item["spec"]["incident"], "written": True, "status": item.get("status") or {}})
-    if undone is None:
+    if undone is None or unheard_undo(item) is not None:
         screen.problem(f"written, but trimtab has not taken it in yet → is it running? {in_pod(settings, 'doctor')}")
         return Exit.DEGRADED
     if undone["reason"] == REFUSED or undone["reason"] == "NotOurs":

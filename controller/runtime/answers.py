@@ -28,10 +28,11 @@ ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the person is told, and whether their answer counted."""
+    """What the person is told, and whether their answer counted. `again`: nothing was recorded, try once more."""
 
     counted: bool
     sentence: str
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +54,36 @@ class Door:
         now: datetime,
         *,
         reason: str = "",
+        until: datetime | None = None,
         access: Access | None = None,
     ) -> Reply:
-        """Record one answer, or say why it does not count."""
+        """Record one answer, or say why it does not count. `until` is the end of the question that it was written to,
+        where that is known: the same plan asked about again is another question.
+        """
         if verdict is Verdict.REJECT and not reason.strip():
             return Reply(False, "A rejection needs a reason: it is what the runbook learns from.")
+        loaded = await self.journal.load(incident) if until is not None else None
+        asked = loaded.question if loaded is not None else None
+        if asked is not None and asked.digest == digest and asked.expires.replace(microsecond=0) != until:
+            return Reply(False, "That question is over, and was asked anew.")
         event = Answered(now, digest, verdict, person.name, via, reason.strip()[:1000])
         return await self._enter(incident, event, person, access, now)
 
     async def undo(
-        self, incident: str, person: Person, via: Via, now: datetime, *, access: Access | None = None
+        self,
+        incident: str,
+        person: Person,
+        via: Via,
+        now: datetime,
+        *,
+        digest: str = "",
+        access: Access | None = None,
     ) -> Reply:
-        """Ask for an action to be taken back."""
+        """Ask for an action to be taken back: the one of this plan, or the newest when none is named."""
         loaded = await self.journal.load(incident)
         if loaded is None or loaded.action is None:
             return Reply(False, f"{incident} has no action that could be undone.")
-        event = UndoAsked(now, loaded.action.plan.digest, person.name, via)
+        event = UndoAsked(now, digest or loaded.action.plan.digest, person.name, via)
         return await self._enter(incident, event, person, access, now)
 
     async def _enter(
@@ -78,10 +93,15 @@ class Door:
             loaded = await self.journal.load(incident)
             if loaded is None:
                 return Reply(False, f"There is no incident {incident}.")
-            refusal = await self._refusal(loaded, event, person, access)
+            try:
+                refusal = await self._refusal(loaded, event, person, access)
+            except TrimtabError as error:
+                log.warning("right to answer not known", incident=incident, by=person.name, error=str(error))
+                told = "The API server could not be asked whether you may. Nothing was recorded: try again."
+                return Reply(False, told, again=True)
             try:
                 if refusal is not None:
-                    ignored = Ignored(now, event.kind, refusal, person.name)
+                    ignored = Ignored(now, event.kind, refusal, person.name, event.digest)
                     await self.journal.record(loaded, (ignored,), now, any_replica=True)
                     return Reply(False, f"That does not count: {refusal}.")
                 await self.journal.record(loaded, (event,), now, any_replica=True)
@@ -89,23 +109,20 @@ class Door:
                 continue
             log.info("answer taken", incident=incident, by=person.name, via=event.via, what=event.kind)
             return Reply(True, thanks(event))
-        return Reply(False, "Too many answers at once: look at the incident and try again.")
+        return Reply(False, "Too many answers at once: look at the incident and try again.", again=True)
 
     async def _refusal(
         self, incident: Incident, event: Answered | UndoAsked, person: Person, access: Access | None
     ) -> str | None:
+        """Why it does not count; raises TrimtabError when that cannot be known."""
         late = accept(incident, event)
         if late is not None:
             return late
         if person.name not in self.approvers(incident):
             return f"{person.name} is not among those who may answer here"
-        if access is None:
-            return None
-        try:
-            may = await access.may(person, "approve", REMEDIATION, incident.workload.namespace)
-        except TrimtabError:
-            return "the API server could not be asked whether you may: nothing was recorded"
-        return None if may else f"{person.name} has no right to approve remediations in {incident.workload.namespace}"
+        namespace = incident.workload.namespace
+        may = access is None or await access.may(person, "approve", REMEDIATION, namespace)
+        return None if may else f"{person.name} has no right to approve remediations in {namespace}"
 
 
 def thanks(event: Answered | UndoAsked) -> str:

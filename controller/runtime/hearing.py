@@ -7,13 +7,14 @@ leader as long as the status does not answer it. The admission policy proved nam
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 import structlog
 
 from controller.core.events import Verdict
-from controller.errors import Retriable
+from controller.errors import ProgramUnavailable, Retriable
 from controller.ports import Clock, Person
 from controller.runtime.answers import Door
 from controller.runtime.background import Background
@@ -68,12 +69,17 @@ class Hearing:
             via(item),
             self._clock.now(),
             reason=decision.get("reason") or "",
+            until=datetime.fromisoformat(spec["expires"]),
         )
+        if reply.again:
+            raise ProgramUnavailable(reply.sentence)
         if not reply.counted:
             log.warning("answer does not count", incident=spec["incident"], by=decision["by"], why=reply.sentence)
 
     async def _undo(self, item: Mapping[str, Any], by: str) -> None:
-        incident = str(item["spec"]["incident"])
-        reply = await self._door.undo(incident, Person(by), via(item), self._clock.now())
+        incident, digest = str(item["spec"]["incident"]), str(item["spec"]["digest"])
+        reply = await self._door.undo(incident, Person(by), via(item), self._clock.now(), digest=digest)
+        if reply.again:
+            raise ProgramUnavailable(reply.sentence)
         if not reply.counted:
             log.warning("undo does not count", incident=incident, by=by, why=reply.sentence)

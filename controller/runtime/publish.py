@@ -120,7 +120,7 @@ class Publisher:
         await self.rooms.resources.record(regarding, str(about["reason"]), note, bool(about["warning"]), "trimtab")
 
     async def _objects(self, incident: Incident, events: Sequence[Event]) -> None:
-        """One Remediation per plan, created once decided and kept up to date."""
+        """One Remediation per plan and question, created once decided and kept up to date."""
         for proposed in shown.plans(events):
             decided = any(isinstance(e, Decided) and e.digest == proposed.plan.digest for e in events)
             asking = (
@@ -139,15 +139,19 @@ class Publisher:
 
     async def _object(self, incident: Incident, proposed: Proposed, events: Sequence[Event]) -> None:
         resources, namespace = self.rooms.resources, incident.workload.namespace
-        name = shown.name_of(incident.id, proposed, events)
-        wanted = shown.manifest(incident, proposed, events)
-        there = await resources.get(REMEDIATION, namespace, name)
-        if there is None:
-            there = await resources.create(REMEDIATION, wanted) or wanted
-        generation = int(there["metadata"].get("generation") or 0)
-        status = shown.status(incident, proposed, events, generation)
-        if there.get("status") != status:
-            await resources.patch_status(REMEDIATION, namespace, name, status)
+        for until in shown.rounds(proposed, events):
+            anew = until is not events
+            name = shown.name_of(incident.id, proposed, until)
+            there = await resources.get(REMEDIATION, namespace, name)
+            if there is None and anew:
+                continue
+            if there is None:
+                wanted = shown.manifest(incident, proposed, until)
+                there = await resources.create(REMEDIATION, wanted) or wanted
+            generation = int(there["metadata"].get("generation") or 0)
+            status = shown.status(incident, proposed, until, generation, anew=anew)
+            if there.get("status") != status:
+                await resources.patch_status(REMEDIATION, namespace, name, status)
 
     async def _events(self, incident: Incident, stored: Sequence[Stored]) -> None:
         """A Kubernetes Event for each turn that people should be able to find with kubectl (S33)."""

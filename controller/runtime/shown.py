@@ -41,6 +41,13 @@ def plans(events: Sequence[Event]) -> tuple[Proposed, ...]:
     return tuple({event.plan.digest: event for event in events if isinstance(event, Proposed)}.values())
 
 
+def rounds(proposed: Proposed, events: Sequence[Event]) -> tuple[Sequence[Event], ...]:
+    """What had happened until this plan was asked about anew, once for each question but the last; and everything."""
+    digest = proposed.plan.digest
+    _, *anew = [i for i, event in enumerate(events) if isinstance(event, Asked) and event.digest == digest] or [0]
+    return (*(events[:index] for index in anew), events)
+
+
 def expires(proposed: Proposed, events: Sequence[Event]) -> datetime:
     """When its question ends (the newest one), or would have."""
     asked = [event.expires for event in events if isinstance(event, Asked) and event.digest == proposed.plan.digest]
@@ -72,26 +79,29 @@ def manifest(incident: Incident, proposed: Proposed, events: Sequence[Event]) ->
     }
 
 
-def status(incident: Incident, proposed: Proposed, events: Sequence[Event], generation: int) -> Mapping[str, Any]:
-    """What became of the plan so far."""
+def status(
+    incident: Incident, proposed: Proposed, events: Sequence[Event], generation: int, *, anew: bool = False
+) -> Mapping[str, Any]:
+    """What became of the plan so far; `anew` when these are the events until it was asked about once more."""
     digest = proposed.plan.digest
     own = [event for event in events if getattr(event, "digest", None) == digest]
     keys = {event.key for event in own if isinstance(event, Intended)}
     writes = [event for event in events if isinstance(event, Applied | NotApplied) and event.key in keys]
     decided = _last([event for event in own if not _lifted(event)], Decided)
-    answered = _last(own, Answered)
+    said = answers(proposed, events)
+    answered = _last(said, Answered)
     verified = _last(own, Verified)
     shown: dict[str, Any] = {
         "observedGeneration": generation,
         "target": clip(f"{incident.workload.kind}/{incident.workload.name}", 256),
-        "answer": clip(_answer(answered, own), 256),
+        "answer": clip(_answer(said) or ("Asked anew" if anew else ""), 256),
         "conditions": [
             condition
             for condition in (
-                _approved(answered, own, _ignored(events, proposed, "answered"), generation),
+                _approved(said, generation),
                 _executed(writes, generation),
                 _verified(verified, generation),
-                _undone(own, _ignored(events, proposed, "undo-asked"), bool(writes), generation),
+                _undone(own, _refused(said, "undo-asked") if writes else None, generation),
             )
             if condition is not None
         ],
@@ -108,6 +118,18 @@ def status(incident: Incident, proposed: Proposed, events: Sequence[Event], gene
     return shown
 
 
+def answers(proposed: Proposed, events: Sequence[Event]) -> tuple[Event, ...]:
+    """What came of the newest question about this plan: an answer counts for the question that it was given to."""
+    digest = proposed.plan.digest
+    asked = [index for index, event in enumerate(events) if isinstance(event, Asked) and event.digest == digest]
+    since = events[asked[-1] if asked else events.index(proposed) :]
+    return tuple(
+        event
+        for event in since
+        if getattr(event, "digest", None) == digest or (isinstance(event, Ignored) and not event.digest)
+    )
+
+
 def _last(events: Sequence[Event], kind: type[Any]) -> Any:
     return next((event for event in reversed(events) if isinstance(event, kind)), None)
 
@@ -117,28 +139,27 @@ def _lifted(event: Event) -> bool:
     return isinstance(event, Decided) and any(reason.code == "approved" for reason in event.reasons)
 
 
-def _answer(answered: Answered | None, own: Sequence[Event]) -> str:
+def _answer(said: Sequence[Event]) -> str:
+    answered = _last(said, Answered)
     if answered is not None:
         return f"{answered.verdict} {answered.by}"
-    if any(isinstance(event, Expired) for event in own):
+    if _last(said, Expired) is not None:
         return "Expired"
-    return "Superseded" if own and isinstance(own[-1], Superseded) else ""
+    told = [event for event in said if not isinstance(event, Ignored)]
+    return "Superseded" if told and isinstance(told[-1], Superseded) else ""
 
 
-def _ignored(events: Sequence[Event], proposed: Proposed, what: str) -> Ignored | None:
-    """The last word of a person about this plan that did not count, None when there is none."""
-    later = events[events.index(proposed) :]
-    return next((event for event in reversed(later) if isinstance(event, Ignored) and event.what == what), None)
+def _refused(said: Sequence[Event], what: str) -> Ignored | None:
+    """The last word of a person that did not count, None when there is none."""
+    return next((event for event in reversed(said) if isinstance(event, Ignored) and event.what == what), None)
 
 
-def _approved(
-    answered: Answered | None, own: Sequence[Event], ignored: Ignored | None, generation: int
-) -> dict[str, Any] | None:
+def _approved(said: Sequence[Event], generation: int) -> dict[str, Any] | None:
+    answered, expired, ignored = _last(said, Answered), _last(said, Expired), _refused(said, "answered")
     if answered is not None:
         yes = answered.verdict == "Approve"
-        said = f"{answered.by} by {answered.via}" + (f": {answered.reason}" if answered.reason else "")
-        return _condition("Approved", yes, "Answered", said, answered.at, generation)
-    expired = _last(own, Expired)
+        told = f"{answered.by} by {answered.via}" + (f": {answered.reason}" if answered.reason else "")
+        return _condition("Approved", yes, "Answered", told, answered.at, generation)
     if expired is not None:
         return _condition("Approved", False, "Expired", "nobody answered in time", expired.at, generation)
     if ignored is not None:
@@ -163,22 +184,19 @@ def _verified(verified: Verified | None, generation: int) -> dict[str, Any] | No
     return _condition("Verified", good, str(verified.outcome), verified.detail, verified.at, generation)
 
 
-def _undone(own: Sequence[Event], ignored: Ignored | None, written: bool, generation: int) -> dict[str, Any] | None:
-    """Taken back, asked to be, or refused to be; the newest of these."""
-    found = [event for event in (*own, *((ignored,) if ignored and written else ())) if isinstance(event, _UNDOING)]
-    if not found:
-        return None
-    match max(found, key=lambda event: event.at):
+def _undone(own: Sequence[Event], refused: Ignored | None, generation: int) -> dict[str, Any] | None:
+    """Taken back, or asked to be; only if neither, refused to be."""
+    wished: Undone | UndoAsked | None = next((e for e in reversed(own) if isinstance(e, Undone | UndoAsked)), None)
+    match wished or refused:
+        case None:
+            return None
         case Undone() as undone:
             reason = "Restored" if undone.restored else "NotOurs"
             return _condition("Undone", undone.restored, reason, undone.detail, undone.at, generation)
         case UndoAsked() as asked:
             return _condition("Undone", False, "Asked", f"{asked.by}: by {asked.via}", asked.at, generation)
-        case Ignored() as refused:
-            return _condition("Undone", False, "Refused", f"{refused.by}: {refused.reason}", refused.at, generation)
-
-
-_UNDOING = (UndoAsked, Undone, Ignored)
+        case Ignored() as ignored:
+            return _condition("Undone", False, "Refused", f"{ignored.by}: {ignored.reason}", ignored.at, generation)
 
 
 def _condition(kind: str, holds: bool, reason: str, message: str, at: datetime, generation: int) -> dict[str, Any]:

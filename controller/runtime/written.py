@@ -1,7 +1,8 @@
 """What people have written into a Remediation: their decision, their wish to take it back, and whether it was heard.
 
-Promises that one writing is heard once: what has been answered in the status, or was refused there, is not asked
-again. Who may write it is held by the admission policy. Pure.
+Promises that one writing is heard once: what has been answered in the status, or was refused there to the very person
+who wrote it, is not asked again; what was refused to another one keeps nobody from being heard. Who may write it is
+held by the admission policy. Pure.
 """
 
 from __future__ import annotations
@@ -27,6 +28,12 @@ def condition(item: Mapping[str, Any], kind: str) -> Mapping[str, Any] | None:
     return next((one for one in found if one.get("type") == kind), None)
 
 
+def refused(item: Mapping[str, Any], kind: str, by: str) -> bool:
+    """Whether this very person was told that their word does not count."""
+    found = condition(item, kind)
+    return found is not None and found.get("reason") == REFUSED and str(found.get("message", "")).startswith(f"{by}: ")
+
+
 def via(item: Mapping[str, Any]) -> Via:
     """The door of whatever is written in it: the command line says so, everything else counts as kubectl."""
     notes = item["metadata"].get("annotations") or {}
@@ -39,7 +46,8 @@ def unheard_decision(item: Mapping[str, Any]) -> Mapping[str, Any] | None:
     if not decision or (item.get("status") or {}).get("decision"):
         return None
     approved = condition(item, APPROVED)
-    return None if approved is not None and approved.get("reason") in {REFUSED, EXPIRED} else decision
+    expired = approved is not None and approved.get("reason") == EXPIRED
+    return None if expired or refused(item, APPROVED, str(decision.get("by", ""))) else decision
 
 
 def unheard_undo(item: Mapping[str, Any]) -> str | None:
@@ -48,7 +56,5 @@ def unheard_undo(item: Mapping[str, Any]) -> str | None:
     if not by:
         return None
     undone = condition(item, UNDONE)
-    if undone is None:
-        return by
-    refused = undone.get("reason") == REFUSED
-    return by if refused and not str(undone.get("message", "")).startswith(f"{by}: ") else None
+    answered = undone is not None and undone.get("reason") != REFUSED
+    return None if answered or refused(item, UNDONE, by) else by

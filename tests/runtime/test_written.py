@@ -29,10 +29,11 @@ def conditions(kind: str, status: str, reason: str, message: str = "") -> dict[s
         (item(DECISION), True),
         (item(DECISION, status={"decision": {"verdict": "Approve", "by": "mara", "via": "CLI"}}), False),
         (item(DECISION, status=conditions("Approved", "False", "Refused", "mara: no")), False),
+        (item(DECISION, status=conditions("Approved", "False", "Refused", "eve: not among those who may")), True),
         (item(DECISION, status=conditions("Approved", "False", "Expired")), False),
         (item(DECISION, status=conditions("Executed", "True", "Applied")), True),
     ],
-    ids=["none", "new", "answered", "refused", "expired", "another condition"],
+    ids=["none", "new", "answered", "refused to her", "refused to another", "expired", "another condition"],
 )
 def test_a_decision_is_heard_until_the_status_knows_it(found: dict[str, Any], heard: bool) -> None:
     assert (unheard_decision(found) == DECISION) is heard
