@@ -43,7 +43,8 @@ class People(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     approvers: list[str] = Field(
-        default_factory=list, description="`group:NAME`, and usernames (also as `user:NAME`), that may answer anywhere."
+        default_factory=list,
+        description="Who may answer: usernames (also as `user:NAME`), and `group:NAME` for one of `people.groups`.",
     )
     groups: dict[str, list[str]] = Field(default_factory=dict, description="Members (usernames) of each group.")
     slack: dict[str, str] = Field(default_factory=dict, description="Slack user id → username.")
@@ -164,16 +165,14 @@ class Settings(BaseSettings):
         default="", description="`json` or `console`; empty: console on a terminal, JSON elsewhere."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="The least of the program's log that is written."
+        default="info", description="Lowest level of the program's log that is written."
     )
 
     lease_name: str = Field(default="trimtab", description="Name of the Lease.")
     lease_seconds: Seconds = Field(default=15.0, description="A leader silent this long may be replaced.")
     renew_seconds: Seconds = Field(default=5.0, description="How often the leader renews.")
 
-    follow_seconds: Seconds = Field(
-        default=1.0, description="How often the log is read on, and what it has to tell is told."
-    )
+    follow_seconds: Seconds = Field(default=1.0, description="How often new events of the log are read and sent out.")
     round_seconds: Seconds = Field(
         default=15.0, description="How often metrics are asked and every workload looked at."
     )

@@ -27,7 +27,8 @@ app = typer.Typer(
     help="Watches Kubernetes services through Prometheus: scales them ahead of their load, judges their rollouts, "
     "repairs what breaks. Acts alone only where a policy consents and either its measured record (repairs) or a stated "
     "bound (floors, rollbacks of a worse version) carries it.",
-    epilog=f"Exit codes: {CODES}.",
+    epilog="approve, reject, undo, pause, resume, release and store adopt act as you: run them on your machine. What "
+    f"reads the log (explain, plan, incidents, report, doctor, audit) runs in trimtab's pod. Exit codes: {CODES}.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
