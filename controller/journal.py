@@ -138,7 +138,7 @@ class Journal:
         epoch = self.epoch()
         if epoch is None:
             return False
-        stored = await self.store.read(stream)
+        stored = await self.store.read(stream, newest=1)
         commit = Commit(stream, stored[-1].number if stored else 0, (event,), epoch)
         return isinstance(await self.store.commit(commit, now), Committed)
 

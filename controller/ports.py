@@ -300,8 +300,20 @@ class Store(Protocol):
         """Append atomically; raises `controller.errors.StoreUnavailable` when nothing can be said of it."""
         ...
 
-    async def read(self, stream: str) -> tuple[Stored, ...]:
-        """All events of one stream, in order (empty when there is none); upcast to today's versions."""
+    async def read(self, stream: str, newest: int | None = None) -> tuple[Stored, ...]:
+        """All events of one stream, or so many of its newest, in order (empty when there is none); upcast to today's
+        versions.
+        """
+        ...
+
+    async def together(self, streams: Sequence[str]) -> Mapping[str, tuple[Stored, ...]]:
+        """All events of several streams in one question, in the order asked for; a stream without any is left out."""
+        ...
+
+    async def since(self, prefix: str, at: datetime, before: int = 0) -> Mapping[str, tuple[Stored, ...]]:
+        """What was recorded at or after a time, by stream, of those whose names begin with `prefix`; each with the
+        `before` events that come before in its stream.
+        """
         ...
 
     async def follow(self, after: int, limit: int = 1000) -> tuple[Stored, ...]:

@@ -24,6 +24,8 @@ from controller.ports import Store, Stored
 from controller.settings import Settings
 from controller.web.badges import badge
 
+BATCH = 100
+"""Incidents read at once while looking for open ones."""
 _NUMBER = re.compile(r"(?i)(?:inc-)?0*(\d{1,12})")
 
 
@@ -113,14 +115,14 @@ async def plan(screen: Screen, settings: Settings, incident: str) -> Exit:
 async def incidents(screen: Screen, settings: Settings, limit: int, everything: bool) -> Exit:
     """The newest incidents, open ones by default."""
     async with Reading(settings, "incidents") as store:
-        names = reversed(await store.streams("incident:"))
+        names = tuple(reversed(await store.streams("incident:")))
         found: list[Story] = []
-        for name in names:
-            told = told_of(await store.read(name))
-            if told is not None and (everything or told.incident.closed is None):
-                found.append(told)
+        for batch in (names[begin : begin + BATCH] for begin in range(0, len(names), BATCH)):
+            told = map(told_of, (await store.together(batch)).values())
+            found += [one for one in told if one is not None and (everything or one.incident.closed is None)]
             if len(found) >= limit:
                 break
+        found = found[:limit]
     if screen.format is Format.JSON:
         screen.json({"incidents": [summary_json(told) for told in found]})
         return Exit.OK
@@ -162,7 +164,7 @@ async def from_log(screen: Screen, store: Store, now: datetime) -> None:
     while page := await store.follow(history.sequence):
         for item in page:
             history.add(item.sequence, item.stream, item.event)
-    notes = [item for item in await store.read("program") if isinstance(item.event, Noted)]
+    notes = [item for item in await store.read("program", newest=1) if isinstance(item.event, Noted)]
     stories = [story(enumerate(events, start=1)) for events in history.streams.values()]
     found = [told for told in stories if told is not None and told.incident.closed is None]
     questions = [told for told in found if told.incident.question is not None and told.incident.question.open]

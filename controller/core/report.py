@@ -146,8 +146,10 @@ COUNTS = (Opened, Decided, Asked, Answered, Expired, Applied, Verified, Undone, 
 
 def _incident(events: Sequence[Event], begin: datetime) -> Told | None:
     """One incident's line, deeds and questions; None when nothing of it falls into the stretch."""
+    if not any(isinstance(event, COUNTS) and event.at >= begin for event in events):
+        return None
     incident = fold(enumerate(events, start=1))
-    if incident is None or not any(isinstance(event, COUNTS) and event.at >= begin for event in events):
+    if incident is None:
         return None
     deeds = tuple(deed for deed in deeds_of(events) if deed.at >= begin)
     questions = tuple(question for question in questions_of(incident.id, events) if question.at >= begin)

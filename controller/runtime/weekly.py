@@ -30,6 +30,8 @@ OFTEN = timedelta(minutes=5)
 """How often it is looked at whether one is due."""
 BESIDES = ("floor:", "rollout:")
 """Streams that a report is about besides incidents, which are kept in memory."""
+BEFORE = 20
+"""Events before the stretch that are read as well: among them is nearly always the last that a floor was held by."""
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -43,13 +45,17 @@ def fell_due(now: datetime, weekday: str, hour: int) -> datetime | None:
     return day if day <= now else day - WEEK
 
 
-async def streams_of(store: Store, history: History) -> Mapping[str, Sequence[Event]]:
-    """Everything a report is about, and when the log began."""
+async def streams_of(store: Store, history: History, begin: datetime) -> Mapping[str, Sequence[Event]]:
+    """Everything that a report from `begin` on is about, and when the log began.
+
+    A floor is told by days, so it begins with one, and with the events before that tell how high it stood.
+    """
+    day = begin.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     found: dict[str, Sequence[Event]] = {"first": [item.event for item in await store.follow(0, 1)]}
     found.update({name: tuple(events) for name, events in history.streams.items()})
     for prefix in BESIDES:
-        for name in await store.streams(prefix):
-            found[name] = [item.event for item in await store.read(name)]
+        grown = await store.since(prefix, day, BEFORE)
+        found.update({name: [item.event for item in stored] for name, stored in grown.items()})
     return found
 
 
@@ -102,5 +108,6 @@ class Weekly:
     async def made(self, end: datetime, lasting: timedelta = WEEK) -> Report:
         """The report on the stretch that ends then."""
         watched = len(self.rooms.sight.known().workloads)
-        streams = await streams_of(self.rooms.journal.store, self.rooms.history)
-        return report(streams, end - lasting, end, watched)
+        begin = end - lasting
+        streams = await streams_of(self.rooms.journal.store, self.rooms.history, begin)
+        return report(streams, begin, end, watched)

@@ -50,7 +50,7 @@ class ProgramBackend:
         """The newest incidents first."""
         store = self.program.parts.store
         names = tuple(reversed(await store.streams("incident:")))[skip : skip + limit]
-        return tuple([await store.read(name) for name in names])
+        return tuple((await store.together(names)).values())
 
     async def incident(self, id: str) -> tuple[Stored, ...]:
         """One incident's events."""
@@ -60,8 +60,7 @@ class ProgramBackend:
         """Open questions, the one that expires first in front."""
         store, history = self.program.parts.store, self.program.history
         found = []
-        for name in sorted(set(history.open.values())):
-            stored = await store.read(stream_of(name))
+        for name, stored in (await store.together([stream_of(name) for name in set(history.open.values())])).items():
             incident = fold((item.number, item.event) for item in stored)
             if incident is not None and incident.question is not None and incident.question.open:
                 found.append((incident.question.expires, name, stored))
@@ -103,7 +102,7 @@ class ProgramBackend:
         """How the program itself stands."""
         program, store = self.program, self.program.parts.store
         found = await store.identity()
-        notes = [item.event for item in await store.read("program") if isinstance(item.event, Noted)]
+        notes = [item.event for item in await store.read("program", newest=1) if isinstance(item.event, Noted)]
         labels = [label for group in program.history.judged.values() for label in group]
         return Head(
             replica=program.identity,

@@ -86,6 +86,39 @@ class StoreContract:
         assert [s.recorded_at for s in read] == [NOW, NOW, NOW + HOUR]
         assert all(s.recorded_at.utcoffset() == timedelta() for s in read)
 
+    async def test_the_newest_events_of_a_stream_are_read_without_the_others(self, store: Store) -> None:
+        stored = await append(store, "incident:1", *"abcd")
+        await append(store, "incident:2", "other")
+
+        assert await store.read("incident:1", newest=2) == stored[2:]
+        assert await store.read("incident:1", newest=9) == stored
+        assert await store.read("nothing", newest=1) == ()
+
+    async def test_several_streams_are_read_in_one_question_in_the_order_asked_for(self, store: Store) -> None:
+        one, two = await append(store, "incident:1", *"ab"), await append(store, "incident:2", "c")
+        one += await append(store, "incident:1", "d", expected=2)
+        await append(store, "incident:3", "e")
+
+        found = await store.together(["incident:2", "nothing", "incident:1"])
+
+        assert list(found.items()) == [("incident:2", two), ("incident:1", one)]
+        assert await store.together([]) == {}
+
+    async def test_what_was_recorded_since_a_time_is_found_by_stream_with_what_came_before(self, store: Store) -> None:
+        later = NOW + timedelta(microseconds=1)
+        old = await append(store, "floor:a", *"abc")
+        await append(store, "floor:over", "x")
+        new = await append(store, "floor:a", *"de", expected=3, now=later)
+        fresh = await append(store, "floor:b", "f", now=NOW + HOUR)
+        await append(store, "Floor:a", "another", now=NOW + HOUR)
+        await append(store, "floor", "shorter", now=NOW + HOUR)
+
+        assert await store.since("floor:", later) == {"floor:a": new, "floor:b": fresh}
+        assert await store.since("floor:", later, before=2) == {"floor:a": old[1:] + new, "floor:b": fresh}
+        assert await store.since("floor:", NOW + HOUR) == {"floor:b": fresh}
+        assert await store.since("floor:", NOW + 2 * HOUR, before=5) == {}
+        assert set(await store.since("", NOW)) == {"floor:a", "floor:over", "floor:b", "Floor:a", "floor"}
+
     @pytest.mark.parametrize(
         "text",
         [

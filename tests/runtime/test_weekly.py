@@ -5,9 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from controller.core.events import Event, FloorHeld
+from controller.core.report import report
 from controller.ports import Commit, Message
 from controller.runtime.weekly import fell_due
 from controller.settings import Settings
+from detectors.series import Workload
 from tests.core import samples
 from tests.loops.stage import HOUR, MINUTE, Stage
 
@@ -66,6 +69,26 @@ async def test_the_report_is_told_once_a_week() -> None:
         assert "rolled back to v41 by mara" in dict(message.facts)["shop/checkout"]
         await until(stage, MONDAY + 7 * DAY)
         assert [one.headline for one in await told(stage)] == [message.headline, "Last week I saw nothing break."]
+
+
+async def test_the_report_reads_only_its_week_and_tells_the_same() -> None:
+    """A floor raised weeks ago and lowered now is no floor raised, however much of the log is left out."""
+    async with Stage() as stage:
+        autoscaler = Workload("shop", "HorizontalPodAutoscaler", "checkout", "autoscaling/v2")
+        for number, (days, replicas) in enumerate(((-30, 4), (-29, 9), (-3, 7), (-2, 8), (-1, 3))):
+            at = MONDAY + days * DAY
+            held = FloorHeld(at, stage.checkout, autoscaler, "uid", "shop/checkout@1", replicas, was=2)
+            await stage.store.commit(Commit(f"floor:{stage.checkout.key}", number, (held,)), at)
+        await stage.program.journal.catch_up()
+        begin, everything = MONDAY - 7 * DAY, await stage.store.follow(0)
+        streams: dict[str, list[Event]] = {}
+        for item in everything:
+            streams.setdefault(item.stream, []).append(item.event)
+
+        made = await stage.program.publisher.weekly.made(MONDAY)
+
+        assert made == report(streams, begin, MONDAY, watched=made.watched)
+        assert [deed.text for deed in made.deeds] == ["floor raised to 8 (its own minimum is 2)"]
 
 
 async def test_another_leader_does_not_tell_it_again() -> None:

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+from sqlalchemy import ColumnElement, and_, delete, func, insert, literal_column, or_, select, text, update
 from sqlalchemy import Row as Record
-from sqlalchemy import and_, delete, func, insert, literal_column, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from controller.adapters.database.engine import prepare, writing
@@ -122,12 +122,32 @@ class DatabaseStore:
             await put(connection, commit.outbox)
         return Committed(tuple(as_stored(row, chain) for row, chain in stored))
 
-    async def read(self, stream: str) -> tuple[Stored, ...]:
-        """All events of one stream, in order."""
-        query = select(*EVENT_COLUMNS).where(events.c.stream == stream).order_by(events.c.number)
+    async def read(self, stream: str, newest: int | None = None) -> tuple[Stored, ...]:
+        """All events of one stream, or its newest, in order."""
+        query = select(*EVENT_COLUMNS).where(events.c.stream == stream).order_by(events.c.number.desc()).limit(newest)
         async with self._reading(f"reading {stream}") as connection:
             found = (await connection.execute(query)).all()
-        return tuple(as_stored(*row_of(record)) for record in found)
+        return tuple(as_stored(*row_of(record)) for record in reversed(found))
+
+    async def together(self, streams: Sequence[str]) -> Mapping[str, tuple[Stored, ...]]:
+        """All events of several streams, in the order asked for."""
+        query = select(*EVENT_COLUMNS).where(events.c.stream.in_(streams)).order_by(events.c.stream, events.c.number)
+        async with self._reading(f"reading {len(streams)} streams") as connection:
+            found = by_stream((await connection.execute(query)).all())
+        return {stream: found[stream] for stream in streams if stream in found}
+
+    async def since(self, prefix: str, at: datetime, before: int = 0) -> Mapping[str, tuple[Stored, ...]]:
+        """What was recorded since a time, by stream, with some events before."""
+        grown = (
+            select(events.c.stream, func.min(events.c.number).label("first"))
+            .where(events.c.recorded_at >= at, begins(prefix))
+            .group_by(events.c.stream)
+            .subquery()
+        )
+        of_it = and_(events.c.stream == grown.c.stream, events.c.number >= grown.c.first - before)
+        query = select(*EVENT_COLUMNS).join(grown, of_it).order_by(events.c.sequence)
+        async with self._reading(f"reading streams {prefix}…") as connection:
+            return by_stream((await connection.execute(query)).all())
 
     async def follow(self, after: int, limit: int = 1000) -> tuple[Stored, ...]:
         """Events of all streams with a higher sequence, in order."""
@@ -143,10 +163,8 @@ class DatabaseStore:
 
     async def streams(self, prefix: str) -> tuple[str, ...]:
         """Names that begin with `prefix`, by their first event."""
-        begins = func.substr(events.c.stream, 1, len(prefix)) == prefix
-        query = (
-            select(events.c.stream).where(events.c.number == literal_column("1"), begins).order_by(events.c.sequence)
-        )
+        first = events.c.number == literal_column("1")
+        query = select(events.c.stream).where(first, begins(prefix)).order_by(events.c.sequence)
         async with self._reading(f"listing streams {prefix}…") as connection:
             return tuple((await connection.execute(query)).scalars())
 
@@ -246,6 +264,19 @@ class DatabaseStore:
                 yield connection
         except FAILURES as cause:
             raise failure(self._place, doing, cause) from cause
+
+
+def begins(prefix: str) -> ColumnElement[bool]:
+    """Streams whose names begin so, whatever the database's collation is."""
+    return func.substr(events.c.stream, 1, len(prefix)) == prefix
+
+
+def by_stream(records: Iterable[Any]) -> dict[str, tuple[Stored, ...]]:
+    """Rows as stored events, by stream, in the order in which they come."""
+    found: dict[str, list[Stored]] = {}
+    for record in records:
+        found.setdefault(record.stream, []).append(as_stored(*row_of(record)))
+    return {stream: tuple(stored) for stream, stored in found.items()}
 
 
 async def locked(connection: AsyncConnection) -> Record[Any]:

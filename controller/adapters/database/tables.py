@@ -84,6 +84,7 @@ events = Table(
     Column("recorded_at", Instant, nullable=False),
     Column("chain", String(64), nullable=False),
     UniqueConstraint("stream", "number", name="events_stream_number"),
+    Index("events_recorded_at", "recorded_at"),
     Index("events_first_of_stream", "sequence", sqlite_where=text("number = 1"), postgresql_where=text("number = 1")),
 )
 

@@ -77,9 +77,24 @@ class MemoryStore:
             self._put(entry)
         return Committed(tuple(as_stored(row, chain) for row, chain in stored))
 
-    async def read(self, stream: str) -> tuple[Stored, ...]:
-        """All events of one stream, in order."""
-        return tuple(as_stored(row, chain) for row, chain in self._streams.get(stream, ()))
+    async def read(self, stream: str, newest: int | None = None) -> tuple[Stored, ...]:
+        """All events of one stream, or its newest, in order."""
+        found = self._streams.get(stream, [])
+        return tuple(as_stored(row, chain) for row, chain in (found if newest is None else found[-newest:]))
+
+    async def together(self, streams: Sequence[str]) -> Mapping[str, tuple[Stored, ...]]:
+        """All events of several streams, in the order asked for."""
+        return {stream: await self.read(stream) for stream in streams if stream in self._streams}
+
+    async def since(self, prefix: str, at: datetime, before: int = 0) -> Mapping[str, tuple[Stored, ...]]:
+        """What was recorded since a time, by stream, with some events before."""
+        instant(at)
+        found: dict[str, tuple[Stored, ...]] = {}
+        for stream, entries in self._streams.items():
+            first = next((place for place, (row, _) in enumerate(entries) if row.recorded_at >= at), None)
+            if first is not None and stream.startswith(prefix):
+                found[stream] = tuple(as_stored(row, chain) for row, chain in entries[max(0, first - before) :])
+        return found
 
     async def follow(self, after: int, limit: int = 1000) -> tuple[Stored, ...]:
         """Events of all streams with a higher sequence, in order."""

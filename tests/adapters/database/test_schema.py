@@ -68,7 +68,7 @@ async def test_a_schema_of_a_newer_program_is_refused_and_left_alone(url: str) -
     tamper(url, "UPDATE alembic_version SET version_num = '9999'", guarded=True)
 
     for read_only in (False, True):
-        with pytest.raises(StoreUnusable, match=r"has schema 9999.*up to 0001.*Run the newer trimtab"):
+        with pytest.raises(StoreUnusable, match=r"has schema 9999.*up to 0002.*Run the newer trimtab"):
             await open_database(url, read_only=read_only)
 
 
