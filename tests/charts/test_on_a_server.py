@@ -459,3 +459,22 @@ def test_the_crds_stay_and_the_rest_goes(helm: Helm) -> None:
     assert {found["kind"] for found in kept} == {CRD, "PersistentVolumeClaim"}
     assert len(of(kept, CRD)) == 6
     assert one(objects, "Deployment")["metadata"].get("annotations") is None
+
+
+def test_a_service_account_may_answer_once_it_is_named_as_an_approver_and_reads_by_the_viewers_role(
+    charted: ControlPlane, helm: Helm
+) -> None:
+    """docs/how-to/page.md: how to log in with `kubectl create token`."""
+    charted.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "desk"}})
+    reader, oncall = ("desk", "trimtab-reader"), ("desk", "oncall")
+    for _, name in (reader, oncall):
+        charted.kubectl("-n", "desk", "create", "serviceaccount", name)
+    said = ("--clusterrole=trimtab-viewer", f"--serviceaccount={':'.join(reader)}")
+    charted.kubectl("-n", "desk", "create", "rolebinding", "trimtab-reader", *said)
+    named = helm.render({"act.namespaces": ["desk"], "approvers": [f"system:serviceaccount:{':'.join(oncall)}"]})
+    apply(charted, [found for found in of(named, "RoleBinding") if found["metadata"]["name"] == "trimtab-approvers"])
+
+    wait_for("the roles count", lambda: may(charted, oncall, "approve", "trimtab.dev/remediations", "desk"))
+    assert may(charted, reader, "get", "trimtab.dev/remediations", "desk")
+    assert not may(charted, reader, "approve", "trimtab.dev/remediations", "desk")
+    assert not may(charted, oncall, "approve", "trimtab.dev/remediations", SHOP)
