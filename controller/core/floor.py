@@ -59,7 +59,7 @@ class Raised:
 @dataclass(frozen=True, slots=True)
 class Floor:
     """One workload's floor as it stands. `autoscaler` is the one last spoken of, `taken_for` the policy for which the
-    field was taken last, `ended` who has it now instead of us.
+    field was taken last, `ended` who has it now instead of us, `judged` the last verdict.
     """
 
     workload: Workload
@@ -69,6 +69,7 @@ class Floor:
     decision: Decided | None = None
     held: FloorHeld | None = None
     raised: Raised | None = None
+    judged: FloorJudged | None = None
     taken_for: str = ""
     ended: FloorEnded | None = None
     intent: Intent | None = None
@@ -102,7 +103,7 @@ def evolve(floor: Floor, event: Event) -> Floor:
             gone = isinstance(event, FloorReleased) and event.code == "Gone"
             return stands if gone else replace(stands, failed=0, failed_at=None)
         case FloorJudged():
-            return replace(floor, raised=None)
+            return replace(floor, raised=None, judged=event)
         case Intended(undo=True, before={"autoscaler": str(name)}):
             where = Workload(floor.workload.namespace, KIND, name, API_VERSION)
             return replace(floor, intent=_begun(event), autoscaler=where)

@@ -53,7 +53,7 @@ WORTH = {
     Bearing.NOT_NEEDED: "not needed",
     Bearing.LATE: "late",
     Bearing.EXCEEDED: "exceeded by the load",
-    Bearing.UNKNOWN: "cannot be said",
+    Bearing.UNKNOWN: "not seen well enough to judge",
 }
 
 

@@ -18,7 +18,7 @@ from controller.core.history import History
 from controller.core.incident import fold
 from controller.core.policy import Policy, ScalingMode
 from controller.core.report import deeds_of
-from controller.core.report_floors import floors_of
+from controller.core.report_floors import WORTH, floors_of
 from controller.core.report_parts import Deed, Way
 from controller.core.rollout import column, sentence
 from controller.core.sizing import Wanted
@@ -97,7 +97,9 @@ def floor_of(floor: Floor, policy: Policy, known: Demanded | None, minimum: int 
     wanted = known.floor if known is not None else None
     why = "; ".join(wanted.reasons) if isinstance(wanted, Wanted) else wanted.reason if wanted is not None else ""
     if floor.held is not None:
-        return Clause(f"{floor.held.replicas} held", why)
+        last = floor.judged
+        worth = f"the last raise, to {last.replicas}, was {WORTH[last.bearing]}" if last is not None else ""
+        return Clause(f"{floor.held.replicas} held", "; ".join(part for part in (why, worth) if part))
     if policy.scaling is ScalingMode.OFF:
         return Clause()
     if floor.ended is not None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from controller.core.events import FloorEnded, FloorHeld, FloorProposed, RolloutBegan
+from controller.core.events import Bearing, FloorEnded, FloorHeld, FloorJudged, FloorProposed, RolloutBegan
 from controller.core.floor import stream_of as floor_stream
 from controller.core.rollout import stream_of as rollout_stream
 from controller.kinds import AUTOSCALERS
@@ -114,7 +114,9 @@ async def test_what_would_have_been_done_stands_beside_the_service_and_in_the_li
     assert stage.effects == ()
 
 
-async def recorded(stage: Stage, stream: str, *events: FloorProposed | FloorHeld | FloorEnded | RolloutBegan) -> None:
+async def recorded(
+    stage: Stage, stream: str, *events: FloorProposed | FloorHeld | FloorJudged | FloorEnded | RolloutBegan
+) -> None:
     number = len(await stage.store.read(stream))
     await stage.store.commit(Commit(stream, number, tuple(events)), stage.clock.now())
     await stage.program.journal.catch_up()
@@ -127,12 +129,14 @@ async def test_a_floor_is_shown_as_it_stands_in_the_log() -> None:
         backend = ProgramBackend(stage.program, asyncio.Event())
         would = [deed.text for deed in await backend.would()]
         await recorded(stage, stream, FloorHeld(now, stage.checkout, HPA, "u", "p", 9, 3))
+        late = FloorJudged(now, stage.checkout, 9, Bearing.LATE, now, now, 3, 420.0)
+        await recorded(stage, stream, late)
         held = (await listed(stage))["checkout"].floor
         await recorded(stage, stream, FloorEnded(now, stage.checkout, "p", "TakenBack", "kubectl-edit", 9))
         ended = (await listed(stage))["checkout"].floor
 
     assert would == ["hold a floor of 9 (its own minimum is 3)"]
-    assert held.text == "9 held"
+    assert (held.text, held.why) == ("9 held", "the last raise, to 9, was late")
     assert (ended.text, ended.why) == ("taken back", "by kubectl-edit; left alone until the policy changes")
 
 
