@@ -131,7 +131,7 @@ class Journal:
             case Exhausted() as exhausted:
                 raise BudgetSpent(exhausted)
 
-    async def note(self, stream: str, event: Event, now: datetime) -> bool:
+    async def note(self, stream: str, event: Event, now: datetime, *, outbox: tuple[OutboxRow, ...] = ()) -> bool:
         """Append one event wherever the stream ends; False when somebody else was faster, or this replica does not
         lead. For streams that nothing is decided on.
         """
@@ -139,7 +139,7 @@ class Journal:
         if epoch is None:
             return False
         stored = await self.store.read(stream, newest=1)
-        commit = Commit(stream, stored[-1].number if stored else 0, (event,), epoch)
+        commit = Commit(stream, stored[-1].number if stored else 0, (event,), epoch, outbox=outbox)
         return isinstance(await self.store.commit(commit, now), Committed)
 
     async def open(self, opened: Opened, now: datetime, *further: Event) -> Incident:

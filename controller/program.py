@@ -45,6 +45,7 @@ from controller.ports import (
     Leases,
     Metrics,
     Notify,
+    OutboxRow,
     ResourceKind,
     Resources,
     Store,
@@ -60,7 +61,7 @@ from controller.runtime.holder import Holder
 from controller.runtime.lag import Pulse
 from controller.runtime.leadership import Leadership
 from controller.runtime.lease import Election, Terms
-from controller.runtime.publish import Publisher
+from controller.runtime.publish import STORE, Publisher
 from controller.runtime.queue import KeyedQueue
 from controller.runtime.reconcile import Reconciler
 from controller.runtime.standing import Statuses
@@ -259,7 +260,9 @@ class Program:
             await self.surroundings.refresh()
             await self._note("leading", f"{self.identity} leads, epoch {self.leadership.epoch}")
             if self.leadership.distrusted:
-                await self._note("store-distrusted", self.leadership.distrusted)
+                await self._note(
+                    "store-distrusted", self.leadership.distrusted, self._paged(self.leadership.distrusted)
+                )
         except BaseException:
             self.leadership.drop()
             raise
@@ -324,16 +327,21 @@ class Program:
 
     async def _mirror(self) -> None:
         if self.election is not None and await self.leadership.refresh(self.election.seen):
-            await self._note("store-adopted", "a person adopted the store")
+            await self._note("store-adopted", "a person adopted the store", self._paged(""))
 
     async def _head(self) -> None:
         """Say the log's head where logs are kept, so that a rewritten log can be told (S34)."""
         found = await self.parts.store.identity()
         log.info("audit head", store=found.id, sequence=found.sequence, head=found.head)
 
-    async def _note(self, code: str, text: str) -> None:
+    async def _note(self, code: str, text: str, *outbox: OutboxRow) -> None:
         now = self.parts.clock.now()
-        await self.journal.note("program", Noted(now, code, text, self.identity), now)
+        if not await self.journal.note("program", Noted(now, code, text, self.identity), now, outbox=outbox):
+            log.warning("not noted", code=code, text=text)
+
+    def _paged(self, distrusted: str) -> OutboxRow:
+        """What tells the pager that the store is not trusted; empty: that it is again."""
+        return OutboxRow(STORE, f"{self.leadership.epoch}/{distrusted[:60]}", {"distrusted": distrusted})
 
     # Noticing
 

@@ -44,6 +44,8 @@ from controller.runtime.weekly import Weekly
 
 log = structlog.get_logger(__name__)
 
+STORE = "store"
+"""Outbox rows about the store itself."""
 LONGEST_PAUSE = timedelta(minutes=5)
 
 
@@ -67,6 +69,8 @@ class Publisher:
         """Everything that is due, once."""
         store, now = self.rooms.journal.store, self.rooms.clock.now()
         for row in await store.due(now):
+            if self.rooms.journal.epoch() is None:
+                return
             try:
                 await self._tell(row)
             except TrimtabError as error:
@@ -86,13 +90,16 @@ class Publisher:
         if row.kind == "floor":
             await self._floor(row)
             return
+        if row.kind == STORE:
+            await self._page(store_notice(row, self.link))
+            return
         incident = row.body.get("incident", row.key)
         stored = await self.rooms.journal.store.read(stream_of(str(incident)))
         folded = fold((item.number, item.event) for item in stored)
         if folded is None:
             return
         if row.kind == "page":
-            await self._page(folded, stored, row)
+            await self._page(self._notice(folded, stored, row))
             return
         events = tuple(item.event for item in stored)
         problems: list[TrimtabError] = []
@@ -202,9 +209,9 @@ class Publisher:
         posted = await self.chat.post(self.channel, text)
         await self._note(incident, "posted", f"{posted.channel} {posted.ts}")
 
-    async def _page(self, incident: Incident, stored: Sequence[Stored], row: OutboxRow) -> None:
+    def _notice(self, incident: Incident, stored: Sequence[Stored], row: OutboxRow) -> Notice:
         events = tuple(item.event for item in stored)
-        notice = Notice(
+        return Notice(
             key=incident.id,
             summary=f"{incident.workload}: {headline(incident, events)}",
             severity=str(row.body.get("severity", "error")),
@@ -213,6 +220,8 @@ class Publisher:
             link=f"{self.link}/incidents/{incident.id}" if self.link else "",
             resolved=incident.closed is not None,
         )
+
+    async def _page(self, notice: Notice) -> None:
         problems: list[TrimtabError] = []
         for notifier in self.notifiers:
             try:
@@ -232,6 +241,14 @@ class Publisher:
         if not await self.rooms.journal.note(f"shown:{incident.id}", Noted(now, code, text), now):
             told = f"{incident.id}: where its message stands was not noted"
             raise ChatUnavailable(told, "it is told again")
+
+
+def store_notice(row: OutboxRow, link: str) -> Notice:
+    """What pages somebody when the store is not the one that the Lease remembers, and when it was adopted (S37)."""
+    told = str(row.body.get("distrusted", ""))
+    summary = f"trimtab only observes: {told}" if told else "the store was adopted: trimtab acts again"
+    remedy = {"remedy": "bring the old store back, or `trimtab store adopt`"} if told else {}
+    return Notice("trimtab-store", summary, "critical", "trimtab", remedy, link, resolved=not told)
 
 
 def details(incident: Incident, events: Sequence[Event], to: str) -> dict[str, str]:

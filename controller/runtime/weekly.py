@@ -17,8 +17,9 @@ from controller.core.events import Event, Noted
 from controller.core.history import History
 from controller.core.report import Report, report
 from controller.core.report_text import WEEK, key, message
+from controller.errors import ChatUnavailable
 from controller.observe.rooms import Rooms
-from controller.ports import Chat, Commit, Committed, OutboxRow, Store
+from controller.ports import Chat, OutboxRow, Store
 
 log = structlog.get_logger(__name__)
 
@@ -72,8 +73,7 @@ class Weekly:
         """Put the report that is due into the outbox, once."""
         settings, now, store = self.rooms.settings, self.rooms.clock.now(), self.rooms.journal.store
         end = fell_due(now, settings.report_weekday, settings.report_hour)
-        epoch = self.rooms.journal.epoch()
-        if self.chat is None or end is None or epoch is None:
+        if self.chat is None or end is None:
             return
         stored = await store.read(STREAM)
         if any(isinstance(item.event, Noted) and item.event.text == key(end) for item in stored):
@@ -81,14 +81,8 @@ class Weekly:
         first = await store.follow(0, 1)
         if not first or first[0].event.at >= end:
             return
-        commit = Commit(
-            stream=STREAM,
-            expected=stored[-1].number if stored else 0,
-            events=(Noted(now, DUE, key(end)),),
-            epoch=epoch,
-            outbox=(OutboxRow(KIND, key(end), {"end": end.isoformat()}),),
-        )
-        if isinstance(await store.commit(commit, now), Committed):
+        row = OutboxRow(KIND, key(end), {"end": end.isoformat()})
+        if await self.rooms.journal.note(STREAM, Noted(now, DUE, key(end)), now, outbox=(row,)):
             log.info("report due", report=key(end))
 
     async def tell(self, end: datetime) -> None:
@@ -101,9 +95,8 @@ class Weekly:
             return
         made = await self.made(end)
         at = await self.chat.post(self.channel, message(made, f"{self.link}/report" if self.link else ""))
-        noted = Noted(now, POSTED, f"{posted}{at.channel} {at.ts}")
-        last = stored[-1].number if stored else 0
-        await store.commit(Commit(STREAM, last, (noted,), self.rooms.journal.epoch()), now)
+        if not await self.rooms.journal.note(STREAM, Noted(now, POSTED, f"{posted}{at.channel} {at.ts}"), now):
+            raise ChatUnavailable(f"{key(end)}: where it stands was not noted", "it is told again")
 
     async def made(self, end: datetime, lasting: timedelta = WEEK) -> Report:
         """The report on the stretch that ends then."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,8 +15,9 @@ from structlog.testing import capture_logs
 from controller.adapters.memory.leases import MemoryLease, MemoryLeases
 from controller.adapters.memory.store import MemoryStore
 from controller.errors import StoreUnavailable
-from controller.ports import Leases, Stored
+from controller.ports import Leases, LeaseState, Stored
 from controller.program import Program
+from controller.runtime.leadership import ADOPT, STORE
 from controller.runtime.lease import Election, Terms
 from tests.loops.stage import MINUTE, Stage
 
@@ -101,6 +103,25 @@ async def test_a_fleet_that_cannot_be_asked_keeps_nobody_from_being_looked_at() 
             await stage.program._round()
         assert [line["event"] for line in logs if line["log_level"] == "error"] == ["fleet not asked"]
         assert not stage.program.queue.idle
+
+
+async def test_s37_a_store_that_is_not_trusted_pages_until_it_is_adopted() -> None:
+    stage = Stage()
+    stage.lease.swap(LeaseState("", None, timedelta(seconds=15), 1, {STORE: "0" * 32}, ""))
+    async with running(stage.program):
+        await until(stage, lambda: len(stage.pager.sent) == 1)
+        assert stage.effects == ()
+        (notice,) = stage.pager.sent
+        assert "trimtab only observes: the store is another one" in notice.summary
+        found = await stage.store.identity()
+        election = stage.program.election
+        assert election is not None
+        election.seen = {ADOPT: found.id}
+        await stage.program._mirror()
+        await until(stage, lambda: len(stage.pager.sent) == 2)
+
+    assert [notice.resolved for notice in stage.pager.sent] == [False, True]
+    assert {notice.key for notice in stage.pager.sent} == {"trimtab-store"}
 
 
 async def test_what_breaks_as_the_lease_changes_hands_is_said() -> None:

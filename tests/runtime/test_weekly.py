@@ -7,6 +7,7 @@ import pytest
 
 from controller.core.events import Event, FloorHeld
 from controller.core.report import report
+from controller.errors import ChatUnavailable
 from controller.ports import Commit, Message
 from controller.runtime.weekly import fell_due
 from controller.settings import Settings
@@ -159,3 +160,31 @@ async def test_the_report_names_the_page_when_it_has_an_address() -> None:
         (message,) = await told(stage)
 
         assert message.footer == "all of it: https://trimtab.test/report"
+
+
+async def test_who_has_ceased_to_lead_tells_and_notes_nothing() -> None:
+    """Its row waits for the next leader, who tells it once."""
+    async with Stage() as stage:
+        await happened(stage)
+        await until(stage, MONDAY)
+        await stage.program.journal.catch_up()
+        await stage.program.publisher.weekly.round()
+        before = await stage.store.identity()
+        stage.program.leadership.drop()
+        assert await told(stage) == []
+        assert (await stage.store.identity()).sequence == before.sequence
+
+        await stage.crashed()
+        assert len(await told(stage)) == 1
+        assert len(await told(stage)) == 1
+
+
+async def test_a_report_that_was_posted_by_a_leader_replaced_meanwhile_is_not_noted_by_it() -> None:
+    async with Stage() as stage:
+        await happened(stage)
+        await until(stage, MONDAY)
+        before = await stage.store.identity()
+        stage.program.leadership.drop()
+        with pytest.raises(ChatUnavailable, match="not noted"):
+            await stage.program.publisher.weekly.tell(MONDAY)
+        assert (await stage.store.identity()).sequence == before.sequence
