@@ -18,11 +18,12 @@ Type: TypeAlias = Literal["bool", "int", "double", "string", "duration", "list"]
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing a runbook can ask about."""
+    """One thing a runbook can ask about. `unit` is what a number counts, where people read it in a larger one."""
 
     name: str
     type: Type
     meaning: str
+    unit: str = ""
 
 
 FACTS: tuple[Fact, ...] = (
@@ -85,4 +86,5 @@ FACTS: tuple[Fact, ...] = (
         "int",
         "memory limit of the container that was killed (else the first one that has a limit), bytes",
     ),
+        unit="bytes",
 )

@@ -18,6 +18,7 @@ from typing import Any, TypeAlias, assert_never
 
 from cel_expr_python import cel
 
+from remediations.quantity import MI, binary
 from runbooks.duration import format_duration
 from runbooks.evidence import FACTS, Evidence, Type, Value
 from runbooks.problem import suggestion
@@ -36,6 +37,7 @@ _TYPES: dict[Type, Any] = {
     "duration": cel.Type.DURATION,
     "list": cel.Type.List(cel.Type.STRING),
 }
+_BYTES = frozenset(fact.name for fact in FACTS if fact.unit == "bytes")
 _KNOWN = {fact.name: fact for fact in FACTS}
 _ENVIRONMENT = cel.NewEnv(variables={fact.name: _TYPES[fact.type] for fact in FACTS})
 _LITERAL = re.compile(
@@ -95,6 +97,8 @@ class Known:
     value: Value
 
     def __str__(self) -> str:
+        if isinstance(self.value, int) and self.name in _BYTES:
+            return f"{self.name} {memory(self.value)}"
         return f"{self.name} {shown(self.value)}"
 
 
@@ -115,6 +119,13 @@ def shown(value: Value) -> str:
             return ", ".join(value) or "none"
         case _:
             assert_never(value)
+
+
+def memory(size: int) -> str:
+    """Bytes for people, in the unit that they were written in: `256Mi`, `500M`; what is even in none is rounded."""
+    if size % MI == 0 or size < MI:
+        return binary(size)
+    return f"{size // 10**6}M" if size % 10**6 == 0 else f"about {size / MI:.0f}Mi"
 
 
 def uses(text: str) -> tuple[str, ...]:

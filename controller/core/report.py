@@ -7,9 +7,9 @@ counted once however often it was decided, and that what nobody judged is not ca
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from controller.core.events import (
     Answered,
@@ -37,6 +37,7 @@ from controller.core.incident import Incident, fold
 from controller.core.phrases import act, noun
 from controller.core.report_floors import floor_told
 from controller.core.report_parts import Deed, Fate, Line, Mark, Question, Told, Way, in_order
+from controller.core.rollout import NAMELESS
 from controller.core.routes import Route
 from controller.core.words import clean
 from detectors.series import Workload
@@ -118,7 +119,9 @@ def report(
     found = [one for name, events in sorted(past.items()) if events and (one := _told(name, events, begin)) is not None]
     first = min((event.at for events in past.values() for event in events), default=None)
     lines = tuple(line for line, _, _ in found)
-    rollouts = (one for name, events in past.items() if name.startswith("rollout:") for one in compared(events))
+    ours = frozenset(write for name, events in past.items() if name.startswith("incident:") for write in writes(events))
+    begun = (one for name, events in past.items() if name.startswith("rollout:") for one in compared(events))
+    rollouts = (one for one in begun if one.at >= begin and not own(one, ours))
     floors = (one for events in past.values() for one in events if isinstance(one, FloorJudged))
     return Report(
         begin=begin,
@@ -127,7 +130,7 @@ def report(
         deeds=in_order(deed for _, deeds, _ in found for deed in deeds),
         questions=tuple(question for _, _, questions in found for question in questions),
         lines=tuple(sorted(lines, key=lambda line: (line.at, line.workload, line.incident))),
-        rollouts=tuple(sorted((one for one in rollouts if one.at >= begin), key=lambda one: (one.at, one.workload))),
+        rollouts=tuple(sorted(rollouts, key=lambda one: (one.at, one.workload))),
         floors=tuple(sorted((one for one in floors if one.at >= begin), key=lambda one: (one.at, one.workload))),
         watched=watched,
     )
@@ -260,6 +263,24 @@ def _mark(incident: Incident, deeds: Sequence[Deed], questions: Sequence[Questio
 
 
 # Rollouts
+
+
+OURS_WITHIN = timedelta(minutes=10)
+"""How soon after a write of ours its pods stand beside the old ones."""
+
+
+def writes(events: Sequence[Event]) -> Iterator[tuple[Workload, datetime]]:
+    """When an incident's workload was written to."""
+    opened = next((event for event in events if isinstance(event, Opened)), None)
+    if opened is not None:
+        yield from ((opened.workload, event.at) for event in events if isinstance(event, Applied))
+
+
+def own(one: Compared, ours: Iterable[tuple[Workload, datetime]]) -> bool:
+    """Whether it is what we wrote: a limit or a restart changes no image, so that nothing has a name of its own."""
+    return one.version == NAMELESS[1] and any(
+        one.workload == workload and timedelta() <= one.at - at <= OURS_WITHIN for workload, at in ours
+    )
 
 
 def compared(events: Sequence[Event]) -> tuple[Compared, ...]:

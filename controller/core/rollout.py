@@ -29,6 +29,9 @@ AFTERWARDS = timedelta(hours=24)
 """How long a verdict to roll back counts after the last old pod has gone: as long as the longest window of a budget, so
 that what it waits for can come."""
 
+NAMELESS = ("the version before", "the newest version")
+"""What two versions are called whose images tell nothing: another configuration, another limit, a restart."""
+
 
 def stream_of(workload: Workload) -> str:
     """The stream of a workload's rollouts."""
@@ -109,7 +112,7 @@ def underway(world: World) -> tuple[Version, Version] | None:
         return None
     old = max(others, key=lambda one: pods(world, one))
     names = version_names(template(old), template(current))
-    before, after = names if names[0] != names[1] else ("the version before", "the newest version")
+    before, after = names if names[0] != names[1] else NAMELESS
     return version_of(current, after), version_of(old, before)
 
 

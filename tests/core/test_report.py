@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from controller.core.events import (
+    Applied,
     Bearing,
     Closed,
     Decided,
@@ -16,11 +17,13 @@ from controller.core.events import (
     FloorJudged,
     FloorProposed,
     Judged,
+    Opened,
     RolloutBegan,
 )
 from controller.core.report import Report, report
 from controller.core.report_parts import Fate, Mark, Way
 from controller.core.report_text import as_json, facts, groups, headline, message, render_markdown, render_text
+from controller.core.rollout import NAMELESS
 from controller.core.routes import Lifts, Reason, Route, blocker
 from detectors.series import Workload
 from remediations.plan import Outcome
@@ -314,6 +317,30 @@ def test_new_versions_are_counted_by_their_last_verdict() -> None:
     assert named(found)["Rollouts"] == "3 new versions: 1 not worse, 1 worse, 1 never compared"
     assert found.only(()).rollouts == ()
     assert found.only(found.namespaces).rollouts == found.rollouts
+
+
+def applied(at: datetime) -> list[Event]:
+    """An incident of checkout in which something was written."""
+    opened = Opened(at - timedelta(minutes=1), "INC-1", samples.CHECKOUT, (), {})
+    return [opened, Applied(at, "INC-1/0/0", "1")]
+
+
+@pytest.mark.parametrize(
+    ("version", "minutes", "counted"),
+    [
+        (NAMELESS[1], 1, False),
+        (NAMELESS[1], -1, True),
+        (NAMELESS[1], 30, True),
+        ("v42", 1, True),
+    ],
+    ids=["our own write", "somebody's before it", "somebody's later", "an image of somebody's"],
+)
+def test_what_we_wrote_is_no_new_version_of_the_service(version: str, minutes: float, counted: bool) -> None:
+    """A memory limit raised makes new pods of the same program."""
+    wrote = samples.at("09:00:00") - timedelta(minutes=minutes)
+    streams = {f"rollout:{samples.CHECKOUT.key}": rollout(version, "promote"), "incident:INC-1": applied(wrote)}
+
+    assert bool(report(streams, BEGIN, END).rollouts) is counted
 
 
 def worth(bearing: Bearing, day: int) -> FloorJudged:
