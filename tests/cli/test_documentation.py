@@ -31,12 +31,15 @@ def blocks(page: Path, language: str) -> list[str]:
     return [text for fenced, text in fences if fenced == language]
 
 
+def lines(page: Path) -> list[str]:
+    """What a page shows to be typed, line by line; a line that goes on after a backslash is one."""
+    return [line.strip() for block in blocks(page, "") for line in block.replace("\\\n", "").splitlines()]
+
+
 def typed(page: Path) -> Iterator[list[str]]:
     """Every `trimtab …` that a page shows to be typed, in a block or in a line of text."""
     text = page.read_text()
-    shown = [line for block in blocks(page, "") for line in block.splitlines()] + re.findall(
-        r"`(trimtab [^`\n]+)`", text
-    )
+    shown = lines(page) + re.findall(r"`(trimtab [^`\n]+)`", text)
     for line in shown:
         found = re.search(r"(?:^\s*\$?\s*|-- )(trimtab [a-z].*)", line.partition("  #")[0].partition(" | ")[0])
         if found:
@@ -86,8 +89,7 @@ def number(text: str) -> int | str:
 
 @pytest.mark.parametrize("page", HELMED)
 def test_what_is_set_on_the_chart_is_a_value_of_it(helm: Helm, page: str) -> None:
-    lines = [line.strip() for block in blocks(ROOT / page, "") for line in block.splitlines()]
-    shown = [shlex.split(line) for line in lines if line.startswith("helm ") and "--set" in line]
+    shown = [shlex.split(line) for line in lines(ROOT / page) if line.startswith("helm ") and "--set" in line]
     assert shown
 
     for words in shown:
