@@ -30,10 +30,13 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """An instant answer. Values that are not finite are left out and named in `health`."""
+    """An instant answer. Values that are not finite are left out and named in `health`; so many of them (`undefined`)
+    are of now and NaN: nothing was divided by nothing.
+    """
 
     samples: tuple[Sample, ...]
     health: DataHealth
+    undefined: int = 0
 
 
 @dataclass(frozen=True, slots=True)

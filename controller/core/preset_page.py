@@ -25,8 +25,11 @@ of its namespace and its two ReplicaSets, and only if they have the form of a Ku
 and the quantile are numbers from the settings and the policy.
 
 The share of errors is failures divided by load, per workload, and only where there was load: without requests it is
-unknown, not zero. A service that never failed answers zero failures as long as its load is known. A label set that
-names no known workload, or more than one, is left out. Pods that are gone are matched by how their kind names pods;
+unknown, not zero, and the data are healthy. The same holds for a query of one's own whose one value is NaN (0/0). A
+service that never failed answers zero failures as long as its load is known.
+
+A label set that names no known workload, or more than one, is left out; a single label that names none is passed over
+(an application may have a label `deployment` of its own). Pods that are gone are matched by how their kind names pods;
 names that were cut for length are not matched.
 
 Where two servers scrape the same pods (highly available twins) and the store behind the address answers with both,

@@ -137,6 +137,7 @@ def read_instant(raw: Sequence[RawSample], at: datetime, trust: Trust, notes: Sa
         health |= DataHealth(
             frozenset({Problem.NOT_FINITE}), f"{len(raw) - len(finite)} of {len(raw)} values are not finite"
         )
+    undefined = sum(math.isnan(sample.value) and abs(at - sample.at) <= trust.stale_after for sample in raw)
     current = [sample for sample in finite if abs(at - sample.at) <= trust.stale_after]
     if late := sum(at - sample.at > trust.stale_after for sample in finite):
         health |= DataHealth(frozenset({Problem.STALE}), f"{late} of {len(raw)} samples are older than two scrapes")
@@ -157,7 +158,7 @@ def read_instant(raw: Sequence[RawSample], at: datetime, trust: Trust, notes: Sa
         )
     if not kept and not health.problems & {Problem.STALE, Problem.CLOCK_SKEW, Problem.NOT_FINITE}:
         health |= DataHealth(frozenset({Problem.MISSING}), "nothing usable is left of the answer")
-    return Samples(tuple(sample for _, sample in kept.values()), health)
+    return Samples(tuple(sample for _, sample in kept.values()), health, undefined)
 
 
 def read_range(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from controller.core.alerts import Known
 from controller.core.presets import POD_NAMES, Naming
-from controller.ports import Path, Paths
+from controller.ports import Path, Paths, Samples
 from detectors.series import DataHealth, Problem, Series, Signal, Workload
 
 RESET = DataHealth(frozenset({Problem.RESET}), "a rate below zero or more failures than requests: a counter was reset")
@@ -70,6 +70,11 @@ def own_share(paths: Paths, workload: Workload) -> Series:
     if np.any(values < 0) or np.any(values > 1):
         return replace(series, health=series.health | RESET)
     return series
+
+
+def nobody_asked(newest: Samples) -> bool:
+    """Whether a policy's own query gave one value, and that is 0/0: no requests, and nothing wrong with the data."""
+    return newest.undefined == 1 and not newest.samples and newest.health.problems == {Problem.NOT_FINITE}
 
 
 def by_workload(paths: Iterable[Path], naming: Naming, known: Known) -> dict[Workload, NDArray[np.float64]]:

@@ -17,14 +17,14 @@ import structlog
 
 from controller.core.alerts import Known
 from controller.core.presets import Preset
-from controller.core.signals import SLACK, error_shares, own_share
+from controller.core.signals import SLACK, error_shares, nobody_asked, own_share
 from controller.errors import BadQuery
 from controller.observe.past import EPOCH, Answered, Floats, Past, Stretch
 from controller.ports import Metrics, Path, Paths, Samples, Unavailable
 from detectors.anomaly.baseline import Baseline
 from detectors.base import State
 from detectors.results import Abstention, Detection
-from detectors.series import DataHealth, Problem, Series, Signal, Workload
+from detectors.series import HEALTHY, DataHealth, Problem, Series, Signal, Workload
 
 log = structlog.get_logger(__name__)
 
@@ -143,7 +143,7 @@ class Fleet:
             one = await self.metrics.instant(source.query, now)
             if isinstance(one, Unavailable):
                 return one
-            return shared(as_paths(one, now, step), source.workload), one.health
+            return shared(own_paths(one, now, step), source.workload), one.health
         failures = await self.metrics.instant(source.preset.failures(window), now)
         load = await self.metrics.instant(source.preset.load(window), now)
         if isinstance(failures, Unavailable):
@@ -201,6 +201,15 @@ def newest_of(workload: Workload, newest: Newest | Unavailable) -> tuple[float, 
 def shared(paths: Paths, workload: Workload | None) -> Mapping[Workload, Series]:
     """A policy's own answer, for its workload."""
     return {} if workload is None or not paths.paths else {workload: own_share(paths, workload)}
+
+
+def own_paths(samples: Samples, now: datetime, step: timedelta) -> Paths:
+    """The instant answer to a policy's own query as a range of one point, which is missing where nobody asked: as it is
+    by a preset.
+    """
+    if nobody_asked(samples):
+        return Paths(now, step, (Path({}, (math.nan,)),), HEALTHY)
+    return as_paths(samples, now, step)
 
 
 def as_paths(samples: Samples, now: datetime, step: timedelta) -> Paths:

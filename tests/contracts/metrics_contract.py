@@ -114,3 +114,4 @@ class MetricsContract:
         assert isinstance(answer, Samples)
         assert answer.health.problems >= problems, answer.health
         assert all(abs(sample.value) < float("inf") for sample in answer.samples)
+        assert (answer.undefined > 0) is (kind is Trouble.NAN)

@@ -1,5 +1,6 @@
 """From fleet answers to one error share per workload."""
 
+import math
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 
 from controller.core.alerts import Known
 from controller.core.presets import PRESETS, Naming
-from controller.core.signals import error_shares, own_share
+from controller.core.reading import RawSample, Said, Trust, read_instant
+from controller.core.signals import error_shares, nobody_asked, own_share
 from controller.ports import Path, Paths
 from detectors.series import DataHealth, Problem, Series, Workload
 
@@ -95,6 +97,29 @@ def test_a_query_of_ones_own_must_give_one_series() -> None:
     assert own_share(paths(({"a": "1"}, (0.1,)), ({"a": "2"}, (0.2,))), CHECKOUT).health.problems == {Problem.DUPLICATE}
     assert own_share(paths(({}, (1.5,))), CHECKOUT).health.problems == {Problem.RESET}
     assert own_share(paths(problems=frozenset({Problem.MISSING})), CHECKOUT).health.problems == {Problem.MISSING}
+
+
+@pytest.mark.parametrize(
+    ("values", "late", "asked_by_nobody"),
+    [
+        ((NAN,), 0.0, True),
+        ((math.inf,), 0.0, False),
+        ((NAN, 0.1), 0.0, False),
+        ((NAN, NAN), 0.0, False),
+        ((NAN,), 300.0, False),
+        ((0.1,), 0.0, False),
+        ((), 0.0, False),
+    ],
+    ids=["0/0", "1/0", "one of two", "two", "long ago", "a share", "nothing"],
+)
+def test_only_a_lone_present_nan_says_that_nobody_asked(
+    values: tuple[float, ...], late: float, asked_by_nobody: bool
+) -> None:
+    raw = [RawSample({"n": str(n)}, value, START - timedelta(seconds=late)) for n, value in enumerate(values)]
+
+    assert nobody_asked(read_instant(raw, START, Trust(scrape_interval=STEP))) is asked_by_nobody
+    warned = read_instant(raw, START, Trust(scrape_interval=STEP), Said(("remote read failed",)))
+    assert not nobody_asked(warned)
 
 
 @given(st.dictionaries(st.sampled_from(["namespace", "pod", "deployment", "exported_pod"]), st.text(max_size=30)))

@@ -8,6 +8,7 @@ as `histogram_quantile` makes them, nothing for a query it does not know, and si
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TypeAlias, assert_never
@@ -54,7 +55,7 @@ class LabMetrics:
         found = self._series(query, np.array([at.timestamp()]))
         samples = self._faulty([RawSample(labels, float(values[0]), at) for labels, values in found], at)
         answer = read_instant(samples, at, self._trust, self.fault.said)
-        return Samples(answer.samples, self._pulse() | answer.health)
+        return replace(answer, health=self._pulse() | answer.health)
 
     async def range(self, query: str, start: datetime, end: datetime, step: timedelta) -> Paths | Unavailable:
         """Evaluate over [start, end]; see the port."""

@@ -7,6 +7,7 @@ which is `Problem.MISSING`, as a real server would. Faults are values, set and t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
@@ -44,7 +45,7 @@ class MemoryMetrics:
         if self.fault.down:
             return Unavailable(self.fault.down)
         samples = read_instant(self._samples(query, at), at, self._trust, self.fault.said)
-        return Samples(samples.samples, self.fault.health(self._now(), self._trust) | samples.health)
+        return replace(samples, health=self.fault.health(self._now(), self._trust) | samples.health)
 
     async def range(self, query: str, start: datetime, end: datetime, step: timedelta) -> Paths | Unavailable:
         """Evaluate over [start, end]; see the port."""

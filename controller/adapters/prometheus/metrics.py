@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -103,7 +104,7 @@ class PrometheusMetrics:
         body = self._ask(lambda client: client.custom_query(query, params={"time": at.timestamp()}))
         with asked_right(query):
             samples = read_instant(samples_of(body), at, self._connection.trust, said_of(body))
-        return Samples(samples.samples, health | samples.health)
+        return replace(samples, health=health | samples.health)
 
     def _range(self, query: str, start: datetime, end: datetime, step: timedelta) -> Paths:
         health = self._health()
