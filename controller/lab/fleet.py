@@ -153,6 +153,12 @@ class Fleet:
             self.median[pods], self.sigma[pods], self.slow_share[pods], self.slow_median[pods], self.slow_sigma[pods]
         )
 
+    def scraped(self, dead: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Whether at each place a container runs that answers a scrape, when these nodes are dead."""
+        phase = self.phase[: self.size]
+        running = (phase == Phase.READY) | (phase == Phase.STARTING) | (phase == Phase.UNREADY)
+        return np.asarray(running & ~dead[self.node[: self.size]])
+
     def _clear(self, place: int) -> None:
         for name, empty in _FLOATS:
             getattr(self, name)[place] = empty

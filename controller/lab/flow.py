@@ -31,7 +31,9 @@ PACES = 0.3
 
 @dataclass(slots=True, eq=False)
 class Ground:
-    """What the faults and the nodes make of the tick; one entry per service, or per node."""
+    """What the faults and the nodes make of the tick; one entry per service, or per node (of `node_dead` one more, for
+    pods that are on none).
+    """
 
     surge: Floats
     retries: Floats
@@ -117,7 +119,7 @@ class Flow:
         arriving = self._arriving(fleet, pods, ground, offered, portion, dt)
         work = _worked_off(fleet, ground, pods, arriving[pods.service] * portion, dt)
         answers = summed(pods.service, work.served, count)
-        self._ahead -= answers
+        self._ahead = np.where(self.graph.calling, self._ahead - answers, 0.0)
         nowhere = np.where(endpoints > 0, 0.0, arriving * dt)
         lost = summed(pods.service, work.late + work.unanswered, count) + nowhere
 
@@ -161,7 +163,7 @@ class Flow:
         times = ground.surge * (1.0 - share ** (ground.retries + 1.0)) / (1.0 - share)
         arriving = np.asarray(offered * times)
         waiting, granted = fleet.queue[: fleet.size] / dt, fleet.granted[: fleet.size]
-        for level in self.graph.levels:
+        for level in self.graph.levels[:-1]:
             wanted = np.minimum(arriving[pods.service] * portion + waiting, pods.able)
             served = summed(pods.service, wanted * granted, len(offered))[level]
             handed = np.maximum(served - self._ahead[level] / dt, 0.0)
@@ -180,11 +182,14 @@ class Flow:
         fine = np.where(total > 0, good / np.maximum(total, 1e-9), 1.0)
         slow = summed(service, work.served * (work.wait + fleet.service_time[:n]), count)
         latency = np.where(answers > 0, slow / np.maximum(answers, 1e-9), 0.0) + ground.delay
-        reach = _worst(np.where(work.served > 0, work.wait + fleet.reach[:n], 0.0), service, count) + ground.delay
+        taken = work.wait + fleet.reach[:n] + ground.delay[service]
+        longest = taken.max(initial=0.0)
 
         def late(calls: Calls, waits: Floats) -> Floats:
             shares = np.zeros(len(calls.called))
-            slowest = np.where(answers > 0, reach + waits, 0.0)
+            if longest + waits.max() <= calls.patience.min():
+                return shares
+            slowest = _worst(np.where(work.served > 0, taken, -np.inf), service, count, -np.inf) + waits
             for place in np.flatnonzero(slowest[calls.called] > calls.patience):
                 called = calls.called[place]
                 left = calls.patience[place] - ground.delay[called] - waits[called]
@@ -283,7 +288,7 @@ def _waits(queue: Floats, served: Floats, rate: Floats, held: Floats, dt: float)
     return np.where(serving, queue / safe + chance, 0.0)
 
 
-def _worst(values: Floats, service: Places, count: int) -> Floats:
-    worst = np.zeros(count)
+def _worst(values: Floats, service: Places, count: int, least: float = 0.0) -> Floats:
+    worst = np.full(count, least)
     np.maximum.at(worst, service, values)
     return worst

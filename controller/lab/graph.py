@@ -22,13 +22,12 @@ _LEAST = 1e-9
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Calls:
-    """The calls of the services on one level, an entry each.
+    """The calls of the services on one level.
 
-    `per` request of the caller, `needed` of them required; the caller waits for `timeout` at most, and fails after
-    `patience` (never by an optional call).
+    `per[i, j]`: how often one request to the i-th of them makes the j-th call, and `needed` how often it must. The
+    caller waits for `timeout` at most, and fails after `patience` (never by an optional call).
     """
 
-    caller: Places
     called: Places
     per: Floats
     needed: Floats
@@ -52,27 +51,19 @@ class Above:
 
 
 class Graph:
-    """`down[i, j]`: requests that one request to i makes to j. `levels` begin with those that nobody calls."""
+    """`down[i, j]`: requests that one request to i makes to j. `levels` begin with those that nobody calls, `calling`
+    are those that call somebody.
+    """
 
     def __init__(self, scenario: Scenario) -> None:
         names = [service.name for service in scenario.services]
         self.down: Floats = np.zeros((len(names), len(names)))
-        said = [(index, call) for index, service in enumerate(scenario.services) for call in service.calls]
-        for caller, call in said:
-            self.down[caller, names.index(call.to)] += call.per
+        for caller, service in enumerate(scenario.services):
+            for call in service.calls:
+                self.down[caller, names.index(call.to)] += call.per
+        self.calling = self.down.any(axis=1)
         self.levels = _levels(self.down)
-        self.calls = tuple(
-            Calls(
-                caller=np.array([caller for caller, _ in here], np.int64),
-                called=np.array([names.index(call.to) for _, call in here], np.int64),
-                per=np.array([call.per for _, call in here]),
-                needed=np.array([0.0 if call.optional else call.per for _, call in here]),
-                timeout=np.array([call.timeout for _, call in here]),
-                patience=np.array([np.inf if call.optional else call.timeout for _, call in here]),
-            )
-            for level in self.levels
-            for here in [[one for one in said if one[0] in level]]
-        )
+        self.calls = tuple(_calls(scenario, names, level) for level in self.levels)
 
     def up(self, fine: Floats, latency: Floats, retries: Floats, late: Late) -> Above:
         """From each service's own share of good answers, its own latency in seconds, and how often callers repeat.
@@ -85,12 +76,22 @@ class Graph:
             if not len(calls.called):
                 continue
             answered = np.minimum((latency + waits)[calls.called], calls.timeout)
-            waits[level] = np.bincount(calls.caller, calls.per * answered, count)[level]
             good = (1.0 - fails ** (1.0 + retries))[calls.called] * (1.0 - late(calls, waits))
-            needed = calls.needed * np.log(np.maximum(good, _LEAST))
-            down[level] = -np.expm1(np.bincount(calls.caller, needed, count)[level])
+            waits[level] = calls.per @ answered
+            down[level] = -np.expm1(calls.needed @ np.log(np.maximum(good, _LEAST)))
             fails[level] = 1.0 - fine[level] * (1.0 - down[level])
         return Above(down, waits, fails)
+
+
+def _calls(scenario: Scenario, names: list[str], level: Places) -> Calls:
+    said = [(row, call) for row, caller in enumerate(level) for call in scenario.services[caller].calls]
+    per = np.zeros((len(level), len(said)))
+    for place, (row, call) in enumerate(said):
+        per[row, place] = call.per
+    required = np.array([not call.optional for _, call in said], np.bool_)
+    timeout = np.array([call.timeout for _, call in said])
+    called = np.array([names.index(call.to) for _, call in said], np.int64)
+    return Calls(called, per, per * required, timeout, np.where(required, timeout, np.inf))
 
 
 def _levels(down: Floats) -> list[Places]:

@@ -213,7 +213,6 @@ class Lab:
     def _tick(self, dt: float, *, by_pod: bool) -> None:
         state, fleet = self._state, self._state.fleet
         trouble = self._trouble
-        trouble.ground.node_dead = state.dead_nodes()
         offered = self._offered.slot(int(state.t // SLOT))
         tick = self._flow.tick(fleet, trouble.ground, offered, dt, self._drawing, by_pod=by_pod)
         state.t += dt
@@ -239,12 +238,13 @@ class Lab:
         service = fleet.service[:n]
         ready = summed(service, (fleet.phase[:n] == Phase.READY).astype(np.float64), count)
         desired = np.array([float(deployment.replicas) for deployment in state.deployments])
+        scraped = fleet.scraped(self._trouble.ground.node_dead)
         if not self._trouble.scrapeless:
             counters.sample(at, ready, desired, summed(service, fleet.memory[:n], count))
             if by_pod:
                 self._name_pods()
-                counters.sample_pods(at, fleet, state.scraped())
-        scaling.sample_cpu(state)
+                counters.sample_pods(at, fleet, scraped)
+        scaling.sample_cpu(fleet, scraped)
         scaling.look_all(state, self._load(at), shown=by_pod)
         control(self._state)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from controller.lab import deployments
 from controller.lab.autoscaler import (
@@ -30,7 +31,7 @@ from controller.lab.autoscaler import (
     by_utilization,
     look,
 )
-from controller.lab.fleet import CPU_SAMPLES, Phase
+from controller.lab.fleet import CPU_SAMPLES, Fleet, Phase
 from controller.lab.latency import Floats
 from controller.lab.manifests import milli
 from controller.lab.state import Autoscaler, State
@@ -43,12 +44,11 @@ _EMPTY, _PENDING, _READY, _PULLING, _TERMINATING = (
 )
 
 
-def sample_cpu(state: State) -> None:
-    """A scrape of the CPU counter of every container that answers."""
-    fleet = state.fleet
+def sample_cpu(fleet: Fleet, scraped: NDArray[np.bool_]) -> None:
+    """A scrape of the CPU counter of the containers that answer."""
     n = fleet.size
     fleet.cpu_seen[1:] = fleet.cpu_seen[:-1].copy()
-    fleet.cpu_seen[0, :n] = np.where(state.scraped(), fleet.cpu[:n], np.nan)
+    fleet.cpu_seen[0, :n] = np.where(scraped, fleet.cpu[:n], np.nan)
 
 
 def look_all(state: State, load: Floats | None, *, shown: bool = True) -> None:

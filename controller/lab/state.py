@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from controller.lab.autoscaler import History, Metric, Rule
 from controller.lab.behaviour import Behaviour
@@ -167,17 +166,6 @@ class State:
         self.evictions = 0
         self._identities = 0
         self._uids = 0
-
-    def dead_nodes(self) -> NDArray[np.bool_]:
-        """Which nodes are dead; one more entry, for pods that are on none."""
-        return np.array([*(node.dead is not None for node in self.nodes), False])
-
-    def scraped(self) -> NDArray[np.bool_]:
-        """At each place of the fleet, whether a container runs there that answers a scrape."""
-        fleet = self.fleet
-        phase = fleet.phase[: fleet.size]
-        running = (phase == Phase.READY) | (phase == Phase.STARTING) | (phase == Phase.UNREADY)
-        return np.asarray(running & ~self.dead_nodes()[fleet.node[: fleet.size]])
 
     def stamp(self, t: float) -> str:
         """A time as the API server writes it."""

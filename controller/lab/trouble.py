@@ -78,7 +78,7 @@ class Trouble:
             disk_room=np.array([float(service.disk) for service in services]),
             node_cores=np.array([node.cores for node in state.nodes]),
             node_noise=np.zeros(len(state.nodes)),
-            node_dead=state.dead_nodes(),
+            node_dead=np.array([*(node.dead is not None for node in state.nodes), False]),
         )
         self.metrics_down, self.scrapeless = None, False
         for fault in self.running:
