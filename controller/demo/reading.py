@@ -29,7 +29,6 @@ from controller.core.events import (
 )
 from controller.core.floor import stream_of
 from controller.core.routes import Licence, Route
-from controller.core.words import count
 from controller.ports import Stored
 from detectors.series import Workload
 from remediations.plan import Outcome
@@ -192,13 +191,15 @@ def decider(events: Sequence[Event]) -> str:
 
 
 def floor(events: Sequence[Event]) -> Ending:
-    """A floor: verified when its pods stood ready for the load that it was raised for, as the loop judged it; one that
-    was late once is not made good by a later one.
+    """A floor: verified when its pods stood ready for the load that it was raised for, as the loop judged it. One that
+    fell short is not made good by a later one; a load beyond the forecast, which now and then is to be expected, counts
+    against it only when its pods were missing or nothing else was seen.
     """
     decided = [e for e in events if isinstance(e, Decided)]
     judged = [e for e in events if isinstance(e, FloorJudged) and e.bearing is not Bearing.NOT_NEEDED]
-    late = [e for e in judged if e.bearing is Bearing.LATE]
-    decisive = max(late, key=lambda e: e.missing) if late else judged[-1] if judged else None
+    short = [e for e in judged if e.missing and e.bearing in {Bearing.LATE, Bearing.EXCEEDED}]
+    within = [e for e in judged if e.bearing is not Bearing.EXCEEDED] or judged
+    decisive = max(short, key=lambda e: e.missing) if short else within[-1] if within else None
     outcome = BEARINGS[decisive.bearing] if decisive is not None else "none"
     return Ending(
         route=ROUTES[decided[-1].route] if decided else "none",
@@ -217,9 +218,10 @@ def borne(judged: FloorJudged) -> str:
         case Bearing.NOT_NEEDED:
             return "the minimum of its people would have done"
         case Bearing.LATE:
-            return f"the load needed {count(judged.missing, 'pod')} that were not ready"
+            return f"the load needed pods that were not ready ({judged.missing} missing)"
         case Bearing.EXCEEDED:
-            return f"the load went to {judged.peak or 0:.0f} where at most {judged.bound:.0f} was expected"
+            missing = f" ({judged.missing} pods missing)" if judged.missing else ""
+            return f"the load went to {judged.peak or 0:.0f}/s where at most {judged.bound:.0f}/s was expected{missing}"
         case Bearing.UNKNOWN:
             return "nobody could see whether its pods were ready when the load came"
         case _:

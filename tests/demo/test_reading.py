@@ -154,9 +154,10 @@ class Floors:
         scaler = replace(self.workload, kind="HorizontalPodAutoscaler", api_version="autoscaling/v2")
         return FloorHeld(self.at + after, self.workload, scaler, "u1", "shop/storefront@1", replicas, was)
 
-    def judged(self, bearing: Bearing, after: timedelta = 2 * HOUR) -> FloorJudged:
+    def judged(self, bearing: Bearing, after: timedelta = 2 * HOUR, missing: int | None = None) -> FloorJudged:
         at = self.at + after
-        return FloorJudged(at, self.workload, 8, bearing, at - 10 * MINUTE, at, was=3, bound=500.0)
+        short = int(bearing is Bearing.LATE) if missing is None else missing
+        return FloorJudged(at, self.workload, 8, bearing, at - 10 * MINUTE, at, was=3, bound=500.0, missing=short)
 
     def read(self, *events: Event) -> Ending:
         return ending(Kind.SCALING, self.workload, {f"floor:{self.workload.key}": list(events)})
@@ -188,11 +189,20 @@ def test_a_floor_is_worth_what_its_pods_were_when_the_load_came(bearing: Bearing
     assert bool(ended.detail) == (bearing is not Bearing.NOT_NEEDED)
 
 
-def test_of_several_floors_the_last_that_was_needed_counts_and_a_late_one_always() -> None:
+def test_of_several_floors_the_last_that_was_needed_counts_and_one_that_fell_short_always() -> None:
     floors = Floors()
     early, on_time, late = (floors.judged(one) for one in (Bearing.NOT_NEEDED, Bearing.IN_TIME, Bearing.LATE))
 
     assert floors.read(early, on_time).verified
     assert floors.read(on_time, early).verified
     assert not floors.read(late, on_time).verified
-    assert not floors.read(on_time, floors.judged(Bearing.EXCEEDED)).verified
+    assert not floors.read(on_time, floors.judged(Bearing.UNKNOWN)).verified
+
+
+def test_a_load_beyond_the_forecast_counts_against_a_floor_when_its_pods_were_missing() -> None:
+    floors = Floors()
+    on_time = floors.judged(Bearing.IN_TIME)
+
+    assert floors.read(on_time, floors.judged(Bearing.EXCEEDED)).verified
+    assert not floors.read(on_time, floors.judged(Bearing.EXCEEDED, missing=2)).verified
+    assert "2 pods missing" in floors.read(floors.judged(Bearing.EXCEEDED, missing=2)).detail
