@@ -20,7 +20,6 @@ from tests.demo.watchers import Watcher
 SHOTS = [
     ("page-incidents", "/", "light", 1280, 620),
     ("page-report", "/report", "light", 1280, 1150),
-    ("page-report", "/report", "dark", 1280, 1150),
 ]
 """Name, path, theme, width and height."""
 
