@@ -48,7 +48,8 @@ def accept(incident: Incident | None, event: Event) -> str | None:
         return None if isinstance(event, Opened) else "there is no such incident"
     if isinstance(event, Opened):
         return "the incident is already open"
-    if incident.closed is not None and not isinstance(event, AFTER_CLOSING):
+    half_done = isinstance(event, HandedOver) and incident.intent is not None
+    if incident.closed is not None and not half_done and not isinstance(event, AFTER_CLOSING):
         return f"the incident is over ({incident.closed.reason})"
     if incident.intent is not None and isinstance(event, BETWEEN_WRITES):
         return "a write is not settled yet"
@@ -59,7 +60,7 @@ def accept(incident: Incident | None, event: Event) -> str | None:
             return _writing(incident, event)
         case Checked() | Verified() | UndoAsked() | Undone():
             return _judging(incident, event)
-        case HandedOver() if incident.handed_over:
+        case HandedOver() if incident.handed_over and (not half_done or incident.handed_over == event.reasons):
             return "it is already with a person"
         case HandedOver() if not event.reasons:
             return "nobody is told why"

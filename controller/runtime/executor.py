@@ -17,9 +17,10 @@ from typing import assert_never
 
 import structlog
 
+from controller.core import unsettled
 from controller.core.budget import Spent, charges, keeping
 from controller.core.decide import AGAIN, Approval, Auto, Decision, decide
-from controller.core.events import Applied, Claimed, Decided, Intended, NotApplied, Superseded, Undone
+from controller.core.events import Applied, Claimed, Decided, HandedOver, Intended, NotApplied, Superseded, Undone
 from controller.core.incident import Incident, Intent
 from controller.core.observe import plain
 from controller.core.policy import Policy
@@ -29,7 +30,7 @@ from controller.journal import BudgetSpent
 from controller.observe.facts import gather, read_pause, spent
 from controller.observe.rooms import Rooms
 from controller.observe.sight import Seen
-from controller.ports import Reservation
+from controller.ports import OutboxRow, Reservation
 from remediations import cluster as answers
 from remediations.cluster import World
 from remediations.ground import ground_of
@@ -47,6 +48,26 @@ and go moves its resourceVersion every second, and that is the workload one repa
 """
 FRESH = timedelta(seconds=2)
 """How old the last look at target and kill switch may be when the write is sent (S7, S13)."""
+
+
+NEWER = "Fenced"
+"""What the fence of a leader is refused with after which another one came: no trouble of the workload's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Somebody wrote in between: another attempt makes sense."""
+
+    incident: Incident
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """The write stays open; `for_good`, until somebody acts."""
+
+    incident: Incident
+    why: str
+    for_good: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +119,21 @@ class Executor:
         return await self.settle(incident, seen, policy)
 
     async def settle(self, incident: Incident, seen: Seen, policy: Policy) -> Incident:
-        """Bring an open intent to its end: by reading what became of it, or by writing once more what still stands."""
+        """Bring an open intent to its end: by reading what became of it, or by writing once more what still stands.
+        What cannot come to its end is told to a person.
+        """
+        match await self._settled(incident, seen, policy):
+            case Waits(incident, why, for_good):
+                return await self._told(incident, why, for_good=for_good)
+            case settled:
+                return settled
+
+    async def _settled(self, incident: Incident, seen: Seen, policy: Policy) -> Incident | Waits:
         intent = incident.intent
-        left = intent is not None and (intent.claimed or intent.epoch < self.epoch())
-        if left and not await self._fence(incident, step_of(incident)):
-            return incident
+        if intent is not None and (intent.claimed or intent.epoch < self.epoch()):
+            fenced = await self._fence(incident, step_of(incident))
+            if fenced is not None:
+                return fenced
         before: World | None = None
         foreign = 0
         for _ in range(MOVES):
@@ -110,19 +141,20 @@ class Executor:
                 return incident
             world = await self.rooms.cluster.read(incident.workload)
             match world:
-                case answers.Unreadable():
-                    return incident
+                case answers.Unreadable(message):
+                    return Waits(incident, f"the workload cannot be read: {message}")
                 case answers.Gone(message):
                     return await self._give_up(incident, incident.intent, "gone", message)
                 case World():
                     foreign += before is not None and written(before) != written(world)
                     if foreign == CONFLICTS:
                         break
-                    again, incident = await self._attempt(incident, incident.intent, world, seen, policy)
+                    after = await self._attempt(incident, incident.intent, world, seen, policy)
+                    if not isinstance(after, Again):
+                        return after
+                    incident = after.incident
                 case _:
                     assert_never(world)
-            if not again:
-                return incident
             before = world
         if incident.intent is None:
             return incident
@@ -131,38 +163,38 @@ class Executor:
 
     async def _attempt(
         self, incident: Incident, intent: Intent, world: World, seen: Seen, policy: Policy
-    ) -> tuple[bool, Incident]:
-        """One attempt on one reading; whether another one makes sense (a conflict), and the incident after it."""
+    ) -> Incident | Again | Waits:
+        """One attempt on one reading."""
         step = step_of(incident)
         if intent.claimed and in_force(step, world):
-            return False, await self._done(incident, intent, world.resource_version, by_reading=True)
+            return await self._done(incident, intent, world.resource_version, by_reading=True)
         if intent.claimed and step.step_class is StepClass.OPAQUE:
             told = "it may be in; a step of class D is never repeated"
-            return False, await self._give_up(incident, intent, "unknown", told)
+            return await self._give_up(incident, intent, "unknown", told)
         objection = await self._objection(incident, intent, world, seen, policy)
         if objection is None:
-            return False, incident
+            return Waits(incident, "automation is paused, or whether it is cannot be read")
         if objection:
-            return False, await self._supersede(incident, intent, objection)
+            return await self._supersede(incident, intent, objection)
         now = self.rooms.clock.now()
         if now - world.read_at > FRESH:
             log.warning("reading too old to write on", incident=incident.id, key=intent.key)
-            return False, incident
+            return Waits(incident, f"reading the workload takes longer than {FRESH.seconds} s")
         claimed = Claimed(now, intent.key, self.epoch(), world.resource_version)
         incident = await self.rooms.journal.record(incident, (claimed,), now)
         result = await self.rooms.cluster.apply(step, world.resource_version)
         match result:
             case answers.Applied(version):
-                return False, await self._done(incident, intent, version, by_reading=False)
+                return await self._done(incident, intent, version, by_reading=False)
             case answers.Conflict():
-                return True, incident
+                return Again(incident)
             case answers.Gone(message):
-                return False, await self._give_up(incident, intent, "gone", message)
+                return await self._give_up(incident, intent, "gone", message)
             case answers.Refused(code, message):
-                return False, await self._give_up(incident, intent, code, message)
+                return await self._give_up(incident, intent, code, message)
             case answers.Unknown(message):
                 log.warning("result unknown", incident=incident.id, key=intent.key, message=message)
-                return False, incident
+                return Waits(incident, f"the answer did not come: {message}")
             case _:
                 assert_never(result)
 
@@ -202,13 +234,32 @@ class Executor:
     async def _paused(self, incident: Incident) -> bool:
         return await read_pause(self.rooms, incident.workload.namespace) is not None
 
-    async def _fence(self, incident: Incident, step: Step) -> bool:
-        """Void every resourceVersion that a write left behind may still carry, before deciding on it.
+    async def _fence(self, incident: Incident, step: Step) -> Waits | None:
+        """Void every resourceVersion that a write left behind may still carry, before deciding on it; None when that
+        is done.
 
         An older leader's, stopped after its claim, or our own without an answer: it may be on its way yet.
         """
         result = await self.rooms.cluster.fence(incident.workload, step.uid, self.epoch())
-        return isinstance(result, answers.Applied | answers.Gone)
+        match result:
+            case answers.Applied() | answers.Gone():
+                return None
+            case answers.Refused(code, message):
+                return Waits(incident, f"{code}: {message}", for_good=code != NEWER)
+            case answers.Conflict(message) | answers.Unknown(message):
+                return Waits(incident, f"what was sent before cannot be voided: {message}")
+            case _:
+                assert_never(result)
+
+    async def _told(self, incident: Incident, why: str, *, for_good: bool) -> Incident:
+        """Page a person about a write that stays open; once for each write."""
+        intent, now = incident.intent, self.rooms.clock.now()
+        log.warning("write not settled", incident=incident.id, why=why)
+        if intent is None or not unsettled.due(intent, now, for_good=for_good) or unsettled.told(incident, intent):
+            return incident
+        paged = OutboxRow("page", incident.id, {"incident": incident.id, "severity": "error"})
+        handed = HandedOver(now, unsettled.reasons(intent, why))
+        return await self.rooms.journal.record(incident, (handed,), now, outbox=(paged,))
 
     async def _done(self, incident: Incident, intent: Intent, version: str, *, by_reading: bool) -> Incident:
         now = self.rooms.clock.now()
@@ -216,21 +267,30 @@ class Executor:
         if not intent.undo:
             return await self.rooms.journal.record(incident, (applied,), now)
         undone = Undone(now, intent.digest, True, "the former values are back", intent.by)
-        return await self.rooms.journal.record(incident, (applied, undone), now, release=(open_key(incident),))
+        kept = (open_key(incident),)
+        return await self.rooms.journal.record(incident, (applied, undone), now, release=kept, outbox=over(incident))
 
     async def _give_up(self, incident: Incident, intent: Intent, code: str, message: str) -> Incident:
         now = self.rooms.clock.now()
         failed = NotApplied(now, intent.key, code, message)
         undone = Undone(now, intent.digest, False, message, intent.by)
         events = (failed, undone) if intent.undo else (failed,)
-        return await self.rooms.journal.record(incident, events, now, release=keys_of(incident, intent.key))
+        freed = keys_of(incident, intent.key)
+        return await self.rooms.journal.record(incident, events, now, release=freed, outbox=over(incident))
 
     async def _supersede(self, incident: Incident, intent: Intent, reason: str) -> Incident:
         now = self.rooms.clock.now()
-        over = Superseded(now, intent.digest, reason, intent.key)
+        superseded = Superseded(now, intent.digest, reason, intent.key)
         undone = Undone(now, intent.digest, False, reason, intent.by)
-        events = (over, undone) if intent.undo else (over,)
-        return await self.rooms.journal.record(incident, events, now, release=keys_of(incident, intent.key))
+        events = (superseded, undone) if intent.undo else (superseded,)
+        freed = keys_of(incident, intent.key)
+        return await self.rooms.journal.record(incident, events, now, release=freed, outbox=over(incident))
+
+
+def over(incident: Incident) -> tuple[OutboxRow, ...]:
+    """What tells the pager that the last write of an incident that is over is settled."""
+    paged = incident.closed is not None and incident.paged
+    return (OutboxRow("page", incident.id, {"incident": incident.id}),) if paged else ()
 
 
 def open_key(incident: Incident) -> str:

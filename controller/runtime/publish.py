@@ -218,7 +218,7 @@ class Publisher:
             source=incident.workload.key,
             details=details(incident, events, str(row.body.get("to", ""))),
             link=f"{self.link}/incidents/{incident.id}" if self.link else "",
-            resolved=incident.closed is not None,
+            resolved=incident.closed is not None and incident.intent is None,
         )
 
     async def _page(self, notice: Notice) -> None:

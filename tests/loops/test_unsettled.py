@@ -1,0 +1,118 @@
+"""A write that cannot be brought to its end is told to a person, once, and why."""
+
+from __future__ import annotations
+
+import pytest
+
+from controller.core.events import HandedOver, Undone, Via
+from controller.ports import Notice
+from remediations.cluster import ApplyResult, Refused
+from remediations.memory import Losing
+from remediations.plan import Outcome
+from tests.loops.stage import MINUTE, NOOR, Stage
+from tests.loops.test_incidents import asked, raised
+
+NO = Refused("Forbidden", "trimtab may not patch deployments in shop")
+
+
+class Forbidding:
+    """Stands in the place of a cluster's fence: the rights are gone until they are given back."""
+
+    def __init__(self, stage: Stage, answer: ApplyResult = NO) -> None:
+        self.before, self.answer, self.given = stage.cluster.fence, answer, False
+        stage.cluster.fence = self  # type: ignore[method-assign,assignment]  # the one call that is refused
+
+    async def __call__(self, *asked: object) -> ApplyResult:
+        return await self.before(*asked) if self.given else self.answer  # type: ignore[arg-type]  # passed on as they are
+
+
+async def left_open(stage: Stage) -> Forbidding:
+    """The change is in, its answer was lost, and the rights were taken away."""
+    await asked(stage)
+    stage.cluster.disturb(Losing(applied=True))
+    rights = Forbidding(stage)
+    await stage.click("approve")
+    await stage.tick()
+    assert (await stage.incident()).intent is not None
+    return rights
+
+
+async def test_a_write_that_may_not_be_settled_pages_once_with_what_stands_and_why() -> None:
+    async with Stage() as stage:
+        await left_open(stage)
+        await stage.run(10 * MINUTE)
+
+        (handed,) = await stage.events(HandedOver)
+        assert handed.reasons[0].endswith("UTC is not settled: Forbidden: trimtab may not patch deployments in shop")
+        assert handed.reasons[1] == "the change may be in force or not: nobody heard"
+        assert len(stage.pager.sent) == 1
+        assert "is not settled" in stage.pager.sent[0].details["reasons"]
+        await stage.crashed()
+        await stage.run(5 * MINUTE)
+        assert len(stage.pager.sent) == 1
+
+
+async def test_it_is_settled_as_soon_as_the_rights_are_back() -> None:
+    async with Stage() as stage:
+        rights = await left_open(stage)
+        await stage.run(2 * MINUTE)
+        rights.given = True
+        await stage.run(8 * MINUTE)
+
+        incident = await stage.incident()
+        assert incident.action is not None
+        assert incident.action.outcome is Outcome.EFFECTIVE
+        assert len(stage.effects) == 1
+        assert [notice.resolved for notice in stage.pager.sent] == [False, True]
+
+
+async def test_a_workload_that_cannot_be_read_for_minutes_with_a_write_open_is_told_too() -> None:
+    async with Stage() as stage:
+        rights = await left_open(stage)
+        rights.given = True
+        stage.cluster.break_reading("connection refused")
+        await stage.tick()
+        assert await stage.events(HandedOver) == []
+        for _ in range(8):
+            await stage.clock.advance(MINUTE)
+            await stage.loop.reconcile(stage.checkout)
+        await stage.program.publisher.deliver()
+
+        (handed,) = await stage.events(HandedOver)
+        assert "the workload cannot be read: connection refused" in handed.reasons[0]
+        assert len(stage.pager.sent) == 1
+
+
+async def test_an_undo_that_may_not_be_settled_pages_though_its_incident_is_over() -> None:
+    async with Stage() as stage:
+        await raised(stage)
+        await stage.run(8 * MINUTE)
+        assert (await stage.incident()).closed is not None
+        await stage.program.door.undo("INC-1", NOOR, Via.CLI, stage.clock.now(), access=stage.access)
+        stage.cluster.disturb(Losing(applied=True))
+        rights = Forbidding(stage)
+        await stage.run(3 * MINUTE)
+        (paged,) = told(stage)
+        assert not paged.resolved
+        assert "taking the change back may be in force" in paged.details["reasons"]
+
+        rights.given = True
+        await stage.run(MINUTE)
+        assert [event.restored for event in await stage.events(Undone)] == [True]
+        assert [notice.resolved for notice in told(stage)] == [False, True]
+
+
+def told(stage: Stage) -> list[Notice]:
+    """What the pager heard of the first incident."""
+    return [notice for notice in stage.pager.sent if notice.key == "INC-1"]
+
+
+@pytest.mark.parametrize("minutes", [1, 10])
+async def test_a_leader_that_is_only_the_older_one_pages_nobody_at_once(minutes: int) -> None:
+    """The next one settles it; only what stays open for minutes is told."""
+    async with Stage() as stage:
+        rights = await left_open(stage)
+        rights.answer = Refused("Fenced", "epoch 9 stands")
+        before = len(await stage.events(HandedOver))
+        await stage.run(minutes * MINUTE)
+        assert len(await stage.events(HandedOver)) - before <= (minutes > 5)
