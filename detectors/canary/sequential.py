@@ -107,11 +107,14 @@ def mixture(logs: Floats) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """The test after some look: its e-value as it counts, and what it was divided by. `log_e` is discounted."""
+    """The test after some look: its e-value as it counts, and what it was divided by. `log_e` is discounted, `within`
+    the dispersion that the rollout itself shows.
+    """
 
     log_e: float
     robust: float
     dispersion: float
+    within: float
 
     @property
     def counts(self) -> float:
@@ -122,13 +125,14 @@ class Looked:
 def looked(counts: Counts, canary: Arm, baseline: Arm, noise: Noise = NONE, *, whole: bool = False) -> Looked:
     """The test on everything so far. `whole`: the only look sums up everything, so leaving it out leaves nothing."""
     if not len(counts.at):
-        return Looked(0.0, 0.0, 1.0)
+        return Looked(0.0, 0.0, 1.0, 1.0)
     ratios = log_ratios(counts)
     total = ratios.sum(axis=1)
     worst = int(ratios[int(total.argmax())].argmax())
-    spread = max(dispersion(counts, canary, baseline), foreseen(counts, canary, baseline, noise))
+    within = dispersion(counts, canary, baseline)
+    spread = max(within, foreseen(counts, canary, baseline, noise))
     log_e = mixture(total)
-    return Looked(log_e / spread, (log_e if whole else mixture(total - ratios[:, worst])) / spread, spread)
+    return Looked(log_e / spread, (log_e if whole else mixture(total - ratios[:, worst])) / spread, spread, within)
 
 
 def dispersion(counts: Counts, canary: Arm, baseline: Arm) -> float:

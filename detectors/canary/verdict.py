@@ -67,7 +67,7 @@ class Sequential:
             return absent
         found = test(counts)
         numbers = measured(counts, found, needed)
-        good = reassured(counts, found.dispersion, 1 if evidence.whole else LEAST_LOOKS)
+        good = reassured(counts, found.within, 1 if evidence.whole else LEAST_LOOKS)
         if good >= 1.0:
             return Promote(numbers)
         return Hold(numbers, min(0.99, max(0.0, good, found.counts / needed)))

@@ -14,7 +14,7 @@ from detectors.canary.evidence import Arm
 from detectors.canary.noise import LEAST_LOOKS, NONE, Noise, learned
 from detectors.canary.sequential import foreseen, looked, paired
 from detectors.canary.verdict import Sequential
-from detectors.results import RollBack
+from detectors.results import Promote, RollBack
 from tests.detectors.rollouts import Noise as Simulated
 from tests.detectors.rollouts import simulated
 
@@ -137,6 +137,17 @@ def test_lasting_noise_that_was_there_before_is_not_taken_for_a_regression() -> 
     """
     assert false(120, 100) <= 5
     assert false(0, 40) >= 5
+
+
+def test_noise_before_makes_no_healthy_version_wait_for_its_promotion() -> None:
+    """Promoting does nothing, and what it tolerates leaves room enough: of versions that fail twice as much it took at
+    most 1 % in any noise tried.
+    """
+    whole = [simulated(seed, Simulated(0.25, 0.5), looks=60, rate=1000.0, before=120) for seed in range(5)]
+    alone_ = [JUDGE.judge(replace(one, before=None), ALPHA) for one in whole]
+
+    assert [type(JUDGE.judge(one, ALPHA)) for one in whole] == [type(verdict) for verdict in alone_]
+    assert any(isinstance(verdict, Promote) for verdict in alone_)
 
 
 @pytest.mark.parametrize("times", [2.0, 4.0])
