@@ -26,7 +26,7 @@ from controller.observe.demand import Demanded
 from controller.observe.facts import read_rights
 from controller.observe.gauges import FLOOR_HELD, shown
 from controller.observe.rooms import Rooms
-from controller.runtime.holder import REMEDY, Holder, Scene, ended, notice, proposal_of
+from controller.runtime.holder import REMEDY, Holder, Scene, ended, notice, proposal_of, waiting
 from detectors.series import HEALTHY, DataHealth, Problem, Workload
 from remediations.cluster import Gone, Unreadable, World
 from remediations.floor import FloorParameters, foreign_owners, least_of, mark_of, scaled_by
@@ -86,7 +86,7 @@ class Scaling:
         if floor.intent is None:
             floor = await self.carry_out(self.course(floor, scene), floor, scene)
         else:
-            told = "a write is not settled yet: the autoscaler cannot be read, or automation is paused"
+            told = waiting(floor) or "a write is not settled yet; it is looked after every round"
             self.say(floor, Said(floor.held is not None, "Writing", told, number(floor)))
         if floor.number != before.number:
             await self.rooms.journal.catch_up()

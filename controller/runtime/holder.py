@@ -15,6 +15,7 @@ from typing import assert_never
 
 import structlog
 
+from controller.core import unsettled
 from controller.core.budget import Spent, floor_charges, pod_hours
 from controller.core.confidence import Confidence
 from controller.core.decide import Auto, Decision, decide
@@ -41,7 +42,7 @@ from controller.journal import BudgetSpent
 from controller.observe.facts import read_freeze, read_pause, read_rights, spent
 from controller.observe.rooms import Rooms
 from controller.ports import OutboxRow, Reservation
-from controller.runtime.executor import CONFLICTS, FRESH, MOVES, written
+from controller.runtime.executor import CONFLICTS, FRESH, MOVES, NEWER, written
 from detectors.series import DataHealth, Workload
 from remediations import cluster as answers
 from remediations.cluster import World
@@ -137,7 +138,9 @@ class Holder:
         return await self.settle(await self.record(floor, intended), scene)
 
     async def settle(self, floor: Floor, scene: Scene) -> Floor:
-        """Bring an open intent to its end: by reading what became of it, or by writing once more what still stands."""
+        """Bring an open intent to its end: by reading what became of it, or by writing once more what still stands.
+        What cannot come to its end is told.
+        """
         target, intent = target_of(floor), floor.intent
         if target is None or intent is None:
             return floor
@@ -149,15 +152,15 @@ class Holder:
                 return floor
             world = await self.rooms.cluster.read(target)
             match world:
-                case answers.Unreadable():
-                    return floor
+                case answers.Unreadable(message):
+                    return await self._waits(floor, scene, f"the autoscaler cannot be read: {message}")
                 case answers.Gone(message):
                     return await self._gone(floor, floor.intent, message)
                 case World():
                     if not fenced:
                         result = await self.rooms.cluster.fence(target, world.uid, self.epoch())
                         if not isinstance(result, answers.Applied | answers.Gone):
-                            return floor
+                            return await self._unfenced(floor, scene, result)
                         fenced = True
                         continue
                     foreign += before is not None and written(before) != written(world)
@@ -205,7 +208,9 @@ class Holder:
         step = release_of(world)
         if step is None:
             return False, await self._released(floor, intent, world, world.resource_version)
-        if await read_pause(self.rooms, floor.workload.namespace) is not None or not self._fresh(floor, world):
+        if await read_pause(self.rooms, floor.workload.namespace) is not None:
+            return False, await self._waits(floor, scene, "automation is paused, or whether it is cannot be read")
+        if not self._fresh(floor, world):
             return False, floor
         floor = await self._claim(floor, intent, world)
         result = await self.rooms.cluster.release(step, world.resource_version)
@@ -218,6 +223,24 @@ class Holder:
                 return True, floor
             case _:
                 return False, await self._not_in(floor, intent, result)
+
+    async def _unfenced(
+        self, floor: Floor, scene: Scene, result: answers.Refused | answers.Conflict | answers.Unknown
+    ) -> Floor:
+        """What an older leader may have sent, or we without an answer, cannot be voided: nothing is decided on it."""
+        if isinstance(result, answers.Refused):
+            return await self._waits(floor, scene, f"{result.code}: {result.message}", for_good=result.code != NEWER)
+        return await self._waits(floor, scene, f"what was sent before cannot be voided: {result.message}")
+
+    async def _waits(self, floor: Floor, scene: Scene, why: str, *, for_good: bool = False) -> Floor:
+        """The write stays open: said in the log and as an Event, once, when it will not change by itself or lasts."""
+        now, intent = self.rooms.clock.now(), floor.intent
+        log.warning("write not settled", floor=floor.workload.key, why=why)
+        if intent is None or waiting(floor) or not unsettled.due(intent, now, for_good=for_good):
+            return floor
+        reason = blocker(unsettled.CODE, "; ".join(unsettled.reasons(intent, why)), Lifts.TIME, now + AGAIN)
+        decided = Decided(now, intent.digest, Route.WAIT, (reason,), scene.policy.name)
+        return await self.record(floor, decided, told=notice(floor, "FloorWaits", reason.message, warning=True))
 
     async def _claim(self, floor: Floor, intent: Intent, world: World) -> Floor:
         return await self.record(
@@ -354,6 +377,12 @@ def went_in(step: Step, world: World) -> bool:
     """
     marks = [hold for hold in step.holds if hold.pointer != LEAST]
     return step.uid == world.uid and all(same_held(mark, held(world.object, mark.pointer)) for mark in marks)
+
+
+def waiting(floor: Floor) -> str | None:
+    """Why its open write is not settled, where that was told; None otherwise."""
+    told = floor.decision.reasons if floor.intent is not None and floor.decision is not None else ()
+    return next((reason.message for reason in told if reason.code == unsettled.CODE), None)
 
 
 def target_of(floor: Floor) -> Workload | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from controller.core.events import HandedOver, Undone, Via
+from controller.core.events import Decided, HandedOver, Undone, Via
 from controller.ports import Notice
 from remediations.cluster import ApplyResult, Refused
 from remediations.memory import Losing
 from remediations.plan import Outcome
+from tests.loops.floors import FloorStage
 from tests.loops.stage import MINUTE, NOOR, Stage
 from tests.loops.test_incidents import asked, raised
 
@@ -116,3 +117,40 @@ async def test_a_leader_that_is_only_the_older_one_pages_nobody_at_once(minutes:
         before = len(await stage.events(HandedOver))
         await stage.run(minutes * MINUTE)
         assert len(await stage.events(HandedOver)) - before <= (minutes > 5)
+
+
+async def test_a_floor_whose_write_may_not_be_settled_says_why_in_log_event_and_status() -> None:
+    async with FloorStage() as stage:
+        stage.cluster.disturb(Losing(applied=True))
+        rights = Forbidding(stage)
+        await stage.needs(6)
+        await stage.run(3 * MINUTE)
+
+        assert stage.floor().intent is not None
+        (reason,) = [r for event in await decisions(stage) for r in event.reasons if r.code == "unsettled"]
+        assert "is not settled: Forbidden: trimtab may not patch deployments in shop" in reason.message
+        assert stage.said().message == reason.message
+        assert stage.events_told() == ["FloorWaits"]
+
+        rights.given = True
+        await stage.run(MINUTE)
+        assert stage.floor().intent is None
+        assert stage.held_condition() == ("True", "Held")
+        assert len(stage.effects) == 1
+
+
+async def test_a_floor_whose_autoscaler_cannot_be_read_for_minutes_says_so() -> None:
+    async with FloorStage() as stage:
+        stage.cluster.disturb(Losing(applied=True))
+        await stage.needs(6)
+        stage.cluster.break_reading("connection refused")
+        for _ in range(6):
+            await stage.clock.advance(MINUTE)
+            await stage.scaling.round()
+
+        (reason,) = [r for event in await decisions(stage) for r in event.reasons if r.code == "unsettled"]
+        assert "the autoscaler cannot be read: connection refused" in reason.message
+
+
+async def decisions(stage: FloorStage) -> list[Decided]:
+    return [event for event in await stage.floor_story() if isinstance(event, Decided)]
