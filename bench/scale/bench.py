@@ -28,15 +28,13 @@ from typing import Final
 from bench.card import Asked, Card, Figure, PassedOver, Say
 from bench.scale.forecasting import EVERY, seconds_each
 from bench.scale.process import PROC, cpu_seconds, resident_bytes
-from bench.scale.replica import DEADLINE, Failed, Replica, Told, replica
+from bench.scale.replica import Failed, Replica, Told, patience_with, replica
 
 MEGABYTE: Final = 1e6
 START_AT_MOST, RESIDENT_100_AT_MOST, CPU_1000_AT_MOST = 3.0, 350.0, 5.0
 CPU_10000_AT_MOST, RESIDENT_10000_AT_MOST = 15.0, 1.5 * 1024**3 / MEGABYTE
 """60 s of CPU a minute is 15 s for each of its four rounds (BENCHMARKS.md 7)."""
 SHIPPED_ROUND: Final = 15.0
-DEADLINE_EACH: Final = 0.18
-"""Seconds for each service to wait for a round at most: half an hour for 10,000, whose first asks for all history."""
 LONGEST: Final = 200
 """Characters of a failure in the notes."""
 
@@ -194,7 +192,7 @@ def at_round(one: Replica, count: int) -> float:
 
 def wait(one: Replica, until: Callable[[], bool]) -> None:
     """Look again and again; raises Failed when the program ends or nothing comes of it."""
-    end = time.monotonic() + max(DEADLINE, DEADLINE_EACH * one.services)
+    end = time.monotonic() + patience_with(one.services)
     while not until():
         if one.process.poll() is not None or time.monotonic() > end:
             raise Failed(f"{one.services} services: the rounds do not come: {one.last_words()}")

@@ -30,6 +30,8 @@ ROOT: Final = Path(bench.__file__).resolve().parents[1]
 """Where `bench` is imported from."""
 LOOK: Final = 0.05
 DEADLINE: Final = 600.0
+DEADLINE_EACH: Final = 0.18
+"""Seconds for each service to wait at most: half an hour for 10,000."""
 QUIET: Final = 2.0
 """Seconds without a question for history after which there is none to come."""
 FORECAST: Final = "trimtab_forecast_peak{"
@@ -69,14 +71,15 @@ class Replica:
 
     def leading_after(self) -> float:
         """Wait until it is ready and leads; seconds since its process was started."""
-        end = time.monotonic() + DEADLINE
+        patience = patience_with(self.services)
+        end = time.monotonic() + patience
         while time.monotonic() < end:
             if self.process.poll() is not None:
                 raise Failed(f"trimtab run ended with {self.process.returncode}: {self.last_words()}")
             if self._leads():
                 return time.monotonic() - self.started
             time.sleep(LOOK)
-        raise Failed(f"trimtab run does not lead after {DEADLINE:g} s: {self.last_words()}")
+        raise Failed(f"trimtab run does not lead after {patience:g} s: {self.last_words()}")
 
     def _leads(self) -> bool:
         if not answer(f"{self.page}/readyz"):
@@ -96,6 +99,11 @@ class Replica:
     def last_words(self) -> str:
         """The end of its log."""
         return self.log.read_text(errors="replace")[-2000:]
+
+
+def patience_with(services: int) -> float:
+    """Seconds to wait for one step of so many services."""
+    return max(DEADLINE, DEADLINE_EACH * services)
 
 
 def answer(address: str) -> str:
