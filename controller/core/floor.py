@@ -106,9 +106,9 @@ def evolve(floor: Floor, event: Event) -> Floor:
             return replace(floor, raised=None, judged=event)
         case Intended(undo=True, before={"autoscaler": str(name)}):
             where = Workload(floor.workload.namespace, KIND, name, API_VERSION)
-            return replace(floor, intent=_begun(event), autoscaler=where)
+            return replace(floor, intent=Intent.of(event), autoscaler=where)
         case Intended():
-            return replace(floor, intent=_begun(event))
+            return replace(floor, intent=Intent.of(event))
         case Claimed() | Applied() | NotApplied() | Superseded() if _about(floor, event):
             return _settled(floor, event)
         case _:
@@ -159,12 +159,6 @@ def _settled(floor: Floor, event: Claimed | Applied | NotApplied | Superseded) -
             return replace(floor, intent=None, proposal=None, decision=None)
         case Applied():
             return replace(floor, intent=None, decision=None)
-
-
-def _begun(event: Intended) -> Intent:
-    return Intent(
-        event.key, event.digest, event.step, event.attempt, event.epoch, event.undo, event.by, event.at, event.before
-    )
 
 
 def accept(floor: Floor, event: Event) -> str | None:

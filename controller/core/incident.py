@@ -86,6 +86,21 @@ class Intent:
     before: Mapping[str, JsonValue] = field(default_factory=dict)
     claimed: bool = False
 
+    @classmethod
+    def of(cls, event: Intended) -> Intent:
+        """What an event committed to."""
+        return cls(
+            key=event.key,
+            digest=event.digest,
+            step=event.step,
+            attempt=event.attempt,
+            epoch=event.epoch,
+            undo=event.undo,
+            by=event.by,
+            since=event.at,
+            before=event.before,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Action:
@@ -283,18 +298,7 @@ def _superseded(incident: Incident, event: Superseded) -> Incident:
 
 def _intent(incident: Incident, event: Intended | Claimed | Applied | NotApplied) -> Incident:
     if isinstance(event, Intended):
-        fresh = Intent(
-            event.key,
-            event.digest,
-            event.step,
-            event.attempt,
-            event.epoch,
-            event.undo,
-            event.by,
-            event.at,
-            event.before,
-        )
-        return replace(incident, intent=fresh)
+        return replace(incident, intent=Intent.of(event))
     intent = incident.intent
     if intent is None or intent.key != event.key:
         return incident
