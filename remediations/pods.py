@@ -16,6 +16,7 @@ IMAGE_PULL = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
 )
 OOM = "OOMKilled"
+UNSCHEDULABLE = "Unschedulable"
 JUST_NOW = timedelta(minutes=1)
 """How long a container that runs again after a crash still counts as crash-looping. It is given this long from its new
 start: the pauses between starts grow to five minutes, and a question must not come and go with them.
@@ -92,6 +93,15 @@ def _killed_for_memory(container: dict[str, Any], since: datetime | None) -> boo
 def failing(pod: Object, now: datetime | None = None) -> bool:
     """It crash-loops (see there for `now`) or cannot pull its image."""
     return crash_looping(pod, now) or image_pull_failing(pod)
+
+
+def unschedulable(pod: Object) -> bool:
+    """No node takes it."""
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any(
+        c.get("type") == "PodScheduled" and c.get("status") == "False" and c.get("reason") == UNSCHEDULABLE
+        for c in conditions
+    )
 
 
 def instant(text: str | None) -> datetime | None:

@@ -5,10 +5,12 @@ Only health counts: a write that went through proves nothing, and a workload sca
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from remediations.cluster import World
 from remediations.ground import ground_of
 from remediations.plan import Outcome, Plan, Step, rests_on
-from remediations.pods import failing, ready_count
+from remediations.pods import failing, oom_killed, ready_count, unschedulable
 from remediations.pointer import held, same_held
 from remediations.rollouts import updated_pods, wanted
 
@@ -59,6 +61,15 @@ def rollout_outcome(plan: Plan, world: World) -> Outcome:
     if _rolled_out(world) and ready_count(updated) >= count and len(updated) == len(world.pods):
         return Outcome.EFFECTIVE
     return Outcome.INCONCLUSIVE
+
+
+def troubled(world: World, since: datetime) -> bool:
+    """Whether a pod of the present template crashes, cannot pull its image, was killed for memory after `since`, or is
+    taken by no node.
+    """
+    return any(
+        failing(pod, world.read_at) or oom_killed(pod, since) or unschedulable(pod) for pod in updated_pods(world)
+    )
 
 
 def _stuck(world: World) -> bool:

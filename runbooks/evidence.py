@@ -60,6 +60,7 @@ FACTS: tuple[Fact, ...] = (
     Fact("replicas.desired", "int", "replicas wanted"),
     Fact("replicas.ready", "int", "replicas ready"),
     Fact("replicas.updated", "int", "replicas of the newest template"),
+    Fact("replicas.autoscaled", "bool", "a HorizontalPodAutoscaler scales the workload"),
     Fact("signals.errors.value", "double", "share of requests that fail, 0–1"),
     Fact("signals.errors.normal", "bool", "the error share lies in its own recent band"),
     Fact("signals.errors.abnormal", "bool", "the error share lies above its own recent band"),
@@ -85,6 +86,6 @@ FACTS: tuple[Fact, ...] = (
         "memory.limit",
         "int",
         "memory limit of the container that was killed (else the first one that has a limit), bytes",
-    ),
         unit="bytes",
+    ),
 )

@@ -114,6 +114,7 @@ class Action:
     held: bool | None = None
     held_since: datetime | None = None
     worse_since: datetime | None = None
+    rolled_out_at: datetime | None = None
     detail: str = ""
     outcome: Outcome | None = None
     undo_asked_by: str = ""
@@ -365,7 +366,8 @@ def _checked(action: Action, event: Checked) -> Action:
     """A state that goes on keeps its beginning."""
     held = (action.held_since or event.at) if event.held else None
     worse = (action.worse_since or event.at) if event.worse else None
-    return replace(action, held=event.held, held_since=held, worse_since=worse, detail=event.detail)
+    done = action.rolled_out_at or (event.at if event.rolled_out else None)
+    return replace(action, held=event.held, held_since=held, worse_since=worse, rolled_out_at=done, detail=event.detail)
 
 
 def route(incident: Incident) -> Route | None:

@@ -11,7 +11,7 @@ from typing import assert_never
 
 from controller.core.events import Checked, Closed, Event, Learned, Verified
 from controller.core.incident import Action, Incident
-from controller.core.judge import Look, Patience, healthy, judge, worse
+from controller.core.judge import Look, Patience, blame, healthy, judge, worse
 from controller.core.labels import name_of
 from controller.core.observe import plain
 from controller.loops.asking import resolved
@@ -19,8 +19,8 @@ from controller.observe.rooms import Rooms
 from controller.observe.sight import Seen
 from controller.ports import OutboxRow
 from controller.runtime.executor import open_key
-from remediations.cluster import World
 from remediations.plan import Outcome
+from remediations.verification import troubled
 from runbooks.schema import Runbook
 from runbooks.verify import CannotTell, Held, NotYet, verify
 
@@ -34,43 +34,33 @@ async def verified(rooms: Rooms, incident: Incident, seen: Seen, runbook: Runboo
     if action is None or seen.at <= action.applied_at:
         return incident
     answer = look(rooms, action, seen, runbook)
-    if (answer.held, answer.worse) != (action.held, action.worse_since is not None):
-        checked = Checked(now, action.plan.digest, answer.held, answer.detail, answer.worse)
+    known = (action.held, action.worse_since is not None, action.rolled_out_at is not None)
+    if (answer.held, answer.worse, answer.rolled_out) != known:
+        checked = Checked(now, action.plan.digest, answer.held, answer.detail, answer.worse, answer.rolled_out)
         incident = await rooms.journal.record(incident, (checked,), now)
         action = incident.action or action
-    outcome = judge(action, answer, patience(runbook), now)
+    outcome = judge(action, answer, patience(runbook, action.step), now)
     return incident if outcome is None else await conclude(rooms, incident, action, outcome, answer.detail, now)
 
 
 def look(rooms: Rooms, action: Action, seen: Seen, runbook: Runbook | None) -> Look:
     """One look: objects, health, and the runbook's own conditions; the first that is missing is the detail."""
-    evidence = plain(seen.evidence)
-    bad = worse(action.before, evidence, action.plan.touches.ready_at_least)
+    done = action.rolled_out_at is not None
     if seen.world is None:
-        return Look(False, False, "the workload is gone")
+        return Look(False, False, "the workload is gone", done)
     if not seen.data.healthy:
-        return Look(None, False, f"the data cannot be trusted: {seen.data}")
-    in_effect = effect(rooms, action, seen.world)
-    if in_effect is not None:
-        return Look(in_effect[0], bad, in_effect[1])
-    well, detail = healthy(action.before, evidence, tuple(symptom.text for symptom in seen.symptoms))
-    if well is not True or runbook is None:
-        return Look(well, bad, detail)
-    match verify(runbook, seen.evidence):
-        case Held(facts):
-            told = ", ".join(str(fact) for fact in facts if fact.name not in ("replicas.ready", "replicas.desired"))
-            return Look(True, bad, f"{seen.words or told}, {detail}" if seen.words or told else detail)
-        case NotYet(conditions, _):
-            return Look(False, bad, f"not yet: {conditions[0]}")
-        case CannotTell(missing, errors):
-            return Look(None, bad, f"cannot be told: {', '.join((*missing, *errors))}")
-        case _ as never:
-            assert_never(never)
+        return Look(None, False, f"the data cannot be trusted: {seen.data}", done)
+    outcome = rooms.registry[action.plan.remediation].verify(action.plan, seen.world)
+    overdue = rooms.clock.now() - action.applied_at >= patience(runbook, action.step).rollout
+    by = blame(action, outcome, troubled(seen.world, action.applied_at), seen.at - rooms.sight.window, overdue)
+    bad = worse(action.before, plain(seen.evidence), action.plan.touches.ready_at_least, by)
+    held, detail = effect(outcome) or health(action, seen, runbook)
+    return Look(held, bad, detail, done or outcome is Outcome.EFFECTIVE)
 
 
-def effect(rooms: Rooms, action: Action, world: World) -> tuple[bool | None, str] | None:
+def effect(outcome: Outcome) -> tuple[bool, str] | None:
     """What the objects say against success, None when the change is in force and its pods are ready."""
-    match rooms.registry[action.plan.remediation].verify(action.plan, world):
+    match outcome:
         case Outcome.EFFECTIVE:
             return None
         case Outcome.INCONCLUSIVE:
@@ -81,9 +71,29 @@ def effect(rooms: Rooms, action: Action, world: World) -> tuple[bool | None, str
             assert_never(never)
 
 
-def patience(runbook: Runbook | None) -> Patience:
-    """How long the runbook waits."""
-    return PATIENCE if runbook is None else Patience(runbook.spec.verify.within, runbook.spec.verify.for_)
+def health(action: Action, seen: Seen, runbook: Runbook | None) -> tuple[bool | None, str]:
+    """Whether the service is well, and by the runbook's own conditions."""
+    well, detail = healthy(action.before, plain(seen.evidence), tuple(symptom.text for symptom in seen.symptoms))
+    if well is not True or runbook is None:
+        return well, detail
+    match verify(runbook, seen.evidence):
+        case Held(facts):
+            told = ", ".join(str(fact) for fact in facts if fact.name not in ("replicas.ready", "replicas.desired"))
+            return True, f"{seen.words or told}, {detail}" if seen.words or told else detail
+        case NotYet(conditions, _):
+            return False, f"not yet: {conditions[0]}"
+        case CannotTell(missing, errors):
+            return None, f"cannot be told: {', '.join((*missing, *errors))}"
+        case _ as never:
+            assert_never(never)
+
+
+def patience(runbook: Runbook | None, step: int) -> Patience:
+    """How long the runbook waits: it may have been changed since, and have fewer steps."""
+    if runbook is None:
+        return PATIENCE
+    timeouts = [each.timeout for each in runbook.spec.steps[step : step + 1]]
+    return Patience(runbook.spec.verify.within, runbook.spec.verify.for_, *timeouts)
 
 
 async def conclude(

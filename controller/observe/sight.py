@@ -21,7 +21,7 @@ from controller.core.observe import healthy_now, observe
 from controller.core.presets import of_twins
 from controller.core.rollout import Rollout, facts
 from controller.core.symptoms import percent, symptoms
-from controller.kinds import PODS
+from controller.kinds import AUTOSCALERS, PODS
 from controller.observe.cache import Cache
 from controller.observe.consent import Consents
 from controller.observe.fleet import Fleet, sources_of
@@ -158,6 +158,8 @@ class Sight:
         errors = judged.answer if judged is not None else None
         judging = self._history.rollouts.get(workload.key)
         evidence = {**observe(world, self._alerts_of(workload), errors, now), **dict(facts(judging, world, now))}
+        if self._cache.shelf(AUTOSCALERS).synced:
+            evidence["replicas.autoscaled"] = bool(self._cache.autoscalers(workload))
         found = self._hold(workload, symptoms(evidence), now)
         self._anomalous[workload] = bool(found)
         change = rollout(world) if evidence.get("changes.rollout.recent") is True else None
@@ -222,6 +224,11 @@ class Sight:
             log.warning("observer suspect", anomalous=bad, watched=watched)
         else:
             self._dirty_rounds_ago = min(CLEAN_ROUNDS, self._dirty_rounds_ago + 1)
+
+    @property
+    def window(self) -> timedelta:
+        """Over how long the error share is measured, up to the moment it is asked for."""
+        return self.fleet.grid.window if self.fleet is not None else timedelta()
 
     def observer_suspect(self) -> str | None:
         """Why the observer itself is in doubt; None when it is not."""

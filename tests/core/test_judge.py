@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.core.incident import Action
-from controller.core.judge import HARM_LASTS, Look, Patience, healthy, judge, worse
+from controller.core.judge import HARM_LASTS, Blame, Look, Patience, blame, healthy, judge, worse
 from remediations.plan import Outcome
 from tests.core.samples import CRASHING, HEALTHY, at, limits_plan, rollback_plan
 
@@ -102,6 +102,21 @@ def test_s24_fewer_wanted_replicas_than_before_never_pass(desired: int, ready: i
     assert healthy(CRASHING, {"replicas.desired": desired, "replicas.ready": ready}, ())[0] is False
 
 
+@given(st.integers(1, 11))
+def test_fewer_replicas_that_an_autoscaler_wants_are_well(desired: int) -> None:
+    """The load has gone down; nothing else about the service is worse."""
+    seen = {"replicas.desired": desired, "replicas.ready": desired, "replicas.autoscaled": True}
+
+    assert healthy(CRASHING, seen, ())[0] is True
+    assert not worse({**CRASHING, "replicas.ready": 12}, seen, 10)
+    assert healthy(CRASHING, {**seen, "replicas.ready": desired - 1}, ())[0] is False
+    assert worse({**CRASHING, "replicas.ready": 12}, {**seen, "replicas.ready": desired - 1}, 10) is (desired <= 10)
+
+
+def test_s24_an_autoscaler_is_no_excuse_for_none() -> None:
+    assert healthy(CRASHING, {"replicas.desired": 0, "replicas.ready": 0, "replicas.autoscaled": True}, ())[0] is False
+
+
 @pytest.mark.parametrize(
     ("seen", "promised", "is_worse"),
     [
@@ -117,3 +132,48 @@ def test_s24_fewer_wanted_replicas_than_before_never_pass(desired: int, ready: i
 )
 def test_s25_worse_is_less_ready_or_far_more_errors(seen: dict[str, Any], promised: int | None, is_worse: bool) -> None:
     assert worse(CRASHING, seen, promised) is is_worse
+
+
+NOTHING, READY, ALL = Blame(ready=False, errors=False), Blame(errors=False), Blame()
+UNDER_WAY, IN_FORCE, NOT_IN_FORCE = Outcome.INCONCLUSIVE, Outcome.EFFECTIVE, Outcome.INEFFECTIVE
+DONE = {"rolled_out_at": now(3)}
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome", "troubled", "measured_from", "overdue", "expected"),
+    [
+        ({}, UNDER_WAY, False, 1, False, NOTHING),
+        ({}, UNDER_WAY, True, 1, False, ALL),
+        ({}, UNDER_WAY, False, 1, True, ALL),
+        ({}, NOT_IN_FORCE, False, 1, False, ALL),
+        ({}, IN_FORCE, False, 1, False, READY),
+        (DONE, IN_FORCE, False, 2.9, False, READY),
+        (DONE, IN_FORCE, False, 3, False, ALL),
+        (DONE, UNDER_WAY, False, 2, False, READY),
+        (DONE, UNDER_WAY, False, 4, False, ALL),
+    ],
+    ids=[
+        "it rolls out",
+        "it rolls out, and a new pod fails",
+        "it rolls out for too long",
+        "it is not in force",
+        "it has just rolled out",
+        "errors of before its end",
+        "errors of after its end",
+        "it has rolled out, and the autoscaler adds a pod",
+        "it has rolled out long since, and the autoscaler adds a pod",
+    ],
+)
+def test_s25_harm_is_what_the_change_did_and_not_what_it_replaces(
+    state: dict[str, Any], outcome: Outcome, troubled: bool, measured_from: float, overdue: bool, expected: Blame
+) -> None:
+    assert blame(action(undoable=True, **state), outcome, troubled, now(measured_from), overdue) == expected
+
+
+@pytest.mark.parametrize(
+    ("by", "is_worse"), [(ALL, (True, True)), (READY, (True, False)), (NOTHING, (False, False))], ids=str
+)
+def test_only_what_is_blamed_on_the_change_makes_it_worse(by: Blame, is_worse: tuple[bool, bool]) -> None:
+    fewer, failing = {**HEALTHY, "replicas.ready": 3}, {**HEALTHY, "signals.errors.value": 0.3}
+
+    assert (worse(CRASHING, fewer, None, by), worse(CRASHING, failing, None, by)) == is_worse

@@ -15,7 +15,8 @@ from remediations.plan import REPLICAS, Held, Outcome, PatchOp, Plan, sense_of
 from remediations.pointer import applied, held
 from remediations.restart import Restart, RestartParameters
 from remediations.rollback import Rollback, RollbackParameters
-from remediations.verification import changes_since, in_force, rollout_outcome, still_holds
+from remediations.simulation import stamp
+from remediations.verification import changes_since, in_force, rollout_outcome, still_holds, troubled
 from tests.remediations.worlds import NOW, WELL, changed, crashed
 
 
@@ -215,3 +216,31 @@ def test_an_exceeded_progress_deadline_is_ineffective() -> None:
     assert rollout_outcome(PLAN, finished(WORLD, conditions=late, readyReplicas=2)) is Outcome.INEFFECTIVE
     unseen = finished(WORLD, conditions=late, readyReplicas=2, observedGeneration=1)
     assert rollout_outcome(PLAN, unseen) is Outcome.INCONCLUSIVE
+
+
+OOM = {"name": "app", "restartCount": 1, "lastState": {"terminated": {"reason": "OOMKilled", "finishedAt": stamp(NOW)}}}
+NOWHERE = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ({}, False),
+        ({"conditions": [{**NOWHERE, "status": "True", "reason": ""}]}, False),
+        ({"conditions": [NOWHERE]}, True),
+        ({"containerStatuses": [OOM]}, True),
+        ({"containerStatuses": [{"name": "app", "state": {"waiting": {"reason": "ErrImagePull"}}}]}, True),
+    ],
+    ids=["starting", "bound", "no room", "killed for memory", "no image"],
+)
+@pytest.mark.parametrize("updated", [True, False], ids=["new", "old"])
+def test_trouble_is_that_of_the_new_pods(status: dict[str, Any], expected: bool, updated: bool) -> None:
+    """What the pods do that are being replaced says nothing about the change."""
+    world = samples.first_version("registry.test/shop:v1")
+    pods = tuple({**pod, "status": status} for pod in world.pods)
+    if not updated:
+        pods = tuple({**pod, "metadata": {**pod["metadata"], "ownerReferences": []}} for pod in pods)
+
+    assert troubled(replace(world, pods=pods), NOW - timedelta(minutes=1)) is (expected and updated)
+    if "containerStatuses" in status and status["containerStatuses"][0] is OOM:
+        assert not troubled(replace(world, pods=pods), NOW + timedelta(minutes=1)), "a kill of before it was written"

@@ -103,7 +103,7 @@ def test_a_value_that_is_not_of_its_type_is_missing(value: Value) -> None:
         (
             "alerts.firing &&\n  replicas.redy > 1",
             19,
-            "replicas.redy does not exist. Did you mean replicas.ready? (known: desired, ready, updated)",
+            "replicas.redy does not exist. Did you mean replicas.ready? (known: desired, ready, updated, …)",
         ),
         ("objects.crashLooping.share >= 1", 27, ">= cannot take (double, int): write whole numbers like 1.0"),
         ("replicas.ready", 0, "gives int, not true or false"),
