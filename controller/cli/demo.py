@@ -264,15 +264,19 @@ def labelled(proven: str) -> str:
 
 def worth(result: Result) -> Sequence[str]:
     """What the floor cost and what it saved, beside the same morning without it."""
+    return minutes(result), f"The log holds {count(result.events, 'event')}; everything above was read from it."
+
+
+def minutes(result: Result) -> str:
+    """The figures of the fleet and of its twin."""
     held, bare = result.with_floor, result.without
+    if not any(story.kind is Kind.SCALING for story, _ in result.endings):
+        return f"Minutes outside of the objectives: {held.slo_minutes:g}; no floor was held."
     more = held.pod_hours - bare.pod_hours
     return (
-        (
-            f"Minutes outside of the objectives: {held.slo_minutes:g} with the floor, {bare.slo_minutes:g} without it, "
-            f"for {abs(more):.1f} {'more' if more >= 0 else 'fewer'} pod hours "
-            f"({held.pod_hours:.1f} against {bare.pod_hours:.1f})."
-        ),
-        f"The log holds {count(result.events, 'event')}; everything above was read from it.",
+        f"Minutes outside of the objectives: {held.slo_minutes:g} with the floor, {bare.slo_minutes:g} without it, for "
+        f"{abs(more):.1f} {'more' if more >= 0 else 'fewer'} pod hours "
+        f"({held.pod_hours:.1f} against {bare.pod_hours:.1f})."
     )
 
 
