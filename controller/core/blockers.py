@@ -13,6 +13,7 @@ from controller.core.facts import UNKNOWN, Facts, Freeze, Pause
 from controller.core.policy import Policy
 from controller.core.proposal import Proposal
 from controller.core.routes import Lifts, Reason, blocker
+from controller.core.words import when
 
 FRUITLESS_AT_MOST = 3
 """The same action without effect this often in four hours goes to a person (S26)."""
@@ -21,7 +22,7 @@ FRUITLESS_AT_MOST = 3
 def blocking(proposal: Proposal, facts: Facts, policy: Policy, spent: Spent, now: datetime) -> Iterator[Reason]:
     """Every blocker that stands."""
     yield from unread(facts)
-    yield from switches(facts)
+    yield from switches(facts, now)
     yield from data(facts)
     yield from target(facts)
     yield from doubts(facts)
@@ -38,13 +39,17 @@ def unread(facts: Facts) -> Iterator[Reason]:
             )
 
 
-def switches(facts: Facts) -> Iterator[Reason]:
+def switches(facts: Facts, now: datetime) -> Iterator[Reason]:
     """Kill switch, freeze, rights and the store's standing (S12, S13, S17, S37)."""
     if isinstance(facts.pause, Pause):
         yield blocker("paused", f"automation is paused: {facts.pause.reason}", Lifts.NOBODY)
     if isinstance(facts.freeze, Freeze):
+        ends = when(facts.freeze.until, now)
         yield blocker(
-            "frozen", f"freeze {facts.freeze.name} until {facts.freeze.until:%H:%M} UTC", Lifts.TIME, facts.freeze.until
+            "frozen",
+            f"freeze {facts.freeze.name} until {ends} UTC",
+            Lifts.TIME,
+            facts.freeze.until,
         )
     if facts.permitted is False:
         yield blocker("not-permitted", "trimtab has no right to do this here (see `trimtab doctor`)", Lifts.PERSON)
@@ -96,7 +101,7 @@ def repetition(proposal: Proposal, facts: Facts, now: datetime) -> Iterator[Reas
     if isinstance(facts.backoff_until, datetime) and now < facts.backoff_until:
         yield blocker(
             "backoff",
-            f"{name} had no effect; not again before {facts.backoff_until:%H:%M} UTC",
+            f"{name} had no effect; not again before {when(facts.backoff_until, now)} UTC",
             Lifts.TIME,
             facts.backoff_until,
         )

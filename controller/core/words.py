@@ -76,6 +76,13 @@ def clock(at: datetime) -> str:
     return f"{at.astimezone(UTC):%H:%M}"
 
 
+def when(at: datetime, now: datetime) -> str:
+    """`14:05`; on another day than `now` `2 Jan 08:00`. In UTC."""
+    at = at.astimezone(UTC)
+    day = "" if at.date() == now.astimezone(UTC).date() else f"{at.day} {at:%b} "
+    return f"{day}{clock(at)}"
+
+
 def clock_seconds(at: datetime) -> str:
     """`14:05:03` in UTC."""
     return f"{at.astimezone(UTC):%H:%M:%S}"

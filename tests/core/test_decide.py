@@ -1,7 +1,7 @@
 """The gate: S1–S3 as properties, every blocker and route in a table."""
 
 from dataclasses import fields, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import nan
 from typing import Any
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from controller.core.budget import Spent, charges
 from controller.core.confidence import Confidence, Tally, measured
 from controller.core.decide import AGAIN, Approval, Auto, Decision, HandOver, Refuse, Wait, decide
-from controller.core.facts import UNKNOWN, Facts
+from controller.core.facts import UNKNOWN, Facts, Freeze
 from controller.core.policy import NEVER, CanaryMode, Mode, Policy, ScalingMode
 from controller.core.proposal import Proposal
 from controller.core.routes import Licence, Lifts, Route
@@ -423,3 +423,18 @@ def test_the_strictest_of_several_reasons_decides_and_the_others_are_told() -> N
 
     assert decision.route is Route.HAND_OVER
     assert {"not-yet-earned", "frozen", "rejected"} <= codes(decision)
+
+
+@pytest.mark.parametrize(
+    ("until", "said"),
+    [
+        (NOW.replace(hour=22, minute=0), "22:00 UTC"),
+        (NOW.replace(day=3, month=12, hour=8, minute=0), "3 Dec 08:00 UTC"),
+    ],
+    ids=["today", "another day"],
+)
+def test_a_freeze_that_ends_on_another_day_says_which(until: datetime, said: str) -> None:
+    known = replace(ALL_CLEAR, freeze=Freeze("holidays", until))
+    decided = decide(proposal(), known, AUTO, unspent(AUTO), None, NOW)
+
+    assert f"freeze holidays until {said}" in [reason.message for reason in decided.reasons]
