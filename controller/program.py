@@ -69,7 +69,7 @@ from controller.runtime.workers import Workers
 from controller.settings import Settings
 from detectors.series import Workload
 from remediations.cluster import Cluster
-from remediations.registry import installed
+from remediations.registry import Registry, installed
 from runbooks.schema import Runbook
 
 log = structlog.get_logger(__name__)
@@ -120,42 +120,25 @@ class Program:
         self.journal = Journal(parts.store, lambda: self.leadership.epoch, self.history)
         self.cache = Cache(self._changed)
         registry = installed()
-        self.consents = Consents(
-            settings,
-            lambda kind: self.cache.shelf(kind).objects.values(),
-            registry,
-            parts.runbooks,
-            known=lambda: self.cache.shelf(SERVICE_POLICY).synced,
-            within=lambda namespace: self.cache.shelf(SERVICE_POLICY).within(namespace),
-        )
+        self.consents = self._consents(registry)
         self.workers = Workers(settings.workers)
         self.sight = Sight(settings, self.cache, self.history, self.consents, self._fleet())
         self.demand = self._demand()
         self.surroundings = Surroundings(settings, parts.resources)
-        self.rooms = Rooms(
-            settings=settings,
-            cluster=parts.cluster,
-            resources=parts.resources,
-            access=parts.access,
-            journal=self.journal,
-            history=self.history,
-            consents=self.consents,
-            sight=self.sight,
-            demand=self.demand,
-            arms=Arms(
-                parts.metrics,
-                self.workers,
-                timedelta(seconds=settings.scrape_interval),
-                of_twins(settings.prometheus_replica_labels),
-            ),
-            passes=Passes(parts.resources),
-            registry=registry,
-            clock=parts.clock,
-            store_trusted=lambda: self.leadership.epoch is not None and not self.leadership.distrusted,
-            protected=lambda: self.surroundings.protected,
-        )
-        self.door = Door(self.journal, self._approvers)
+        self.rooms = self._rooms(registry)
         self.background = Background(parts.clock)
+        self.pulse = Pulse()
+        self._people()
+        self._loops()
+        self.election: Election | None = None
+        self._turn = asyncio.Lock()
+        self._stopping: asyncio.Task[None] | None = None
+        self.leads = asyncio.Event()
+
+    def _people(self) -> None:
+        """What hears people, and what tells them."""
+        settings, parts = self.settings, self.parts
+        self.door = Door(self.journal, self._approvers)
         self.hearing = Hearing(self.door, self.leadership, parts.clock, self.background)
         self.clicked = Clicks(
             settings.people.slack, self.door, self.journal, parts.resources, parts.access, parts.clock
@@ -163,16 +146,14 @@ class Program:
         self.publisher = Publisher(
             self.rooms, parts.chat, settings.slack_channel, parts.notifiers, settings.public_url.rstrip("/")
         )
+
+    def _loops(self) -> None:
+        """The three loops, and the statuses that show what they found."""
         self.scaling = Scaling(self.rooms, self.cache, Holder(self.rooms, self._epoch))
-        self.statuses = Statuses(self.rooms, self.cache, self.scaling.said)
-        self.pulse = Pulse()
-        executor = Executor(self.rooms, self._epoch)
         self.rollouts = Rollouts(self.rooms, self.cache, self.rooms.arms)
-        self.reconciler = Reconciler(Incidents(self.rooms, executor), self.queue, self.rooms.passes, self._lost)
-        self.election: Election | None = None
-        self._turn = asyncio.Lock()
-        self._stopping: asyncio.Task[None] | None = None
-        self.leads = asyncio.Event()
+        incidents = Incidents(self.rooms, Executor(self.rooms, self._epoch))
+        self.reconciler = Reconciler(incidents, self.queue, self.rooms.passes, self._lost)
+        self.statuses = Statuses(self.rooms, self.cache, self.scaling.said)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Lead or stand by until `stop`."""
@@ -196,12 +177,17 @@ class Program:
             self.parts.leases, terms, self.leadership.annotations, lead=self._lead, lost=self._lost
         )
         self.election.start()
+        self._schedule()
+        self.background.forever(self.parts.clock.start(), "clock")
+
+    def _schedule(self) -> None:
+        """What is done again and again; all but reading the log and the surroundings by the leader only."""
         clock, settings = self.parts.clock, self.settings
         round_, follow = settings.duration(settings.round_seconds), settings.duration(settings.follow_seconds)
         clock.every("answers", follow, self._answers)
         clock.every("round", round_, self._leading(self._round))
         if self.demand is not None:
-            soon = min(round_, timedelta(seconds=self.settings.demand_seconds))
+            soon = min(round_, timedelta(seconds=settings.demand_seconds))
             clock.every("demand", soon, self._leading(self._demand_round))
         clock.every("publish", follow, self._leading(self.publisher.deliver))
         clock.every("scaling", min(round_, SCALING), self._leading(self.scaling.round))
@@ -209,8 +195,7 @@ class Program:
         clock.every("report", weekly.OFTEN, self._leading(self.publisher.weekly.round))
         clock.every("surroundings", timedelta(minutes=1), self.surroundings.refresh)
         clock.every("head", timedelta(minutes=5), self._leading(self._head))
-        clock.every("mirror", timedelta(seconds=self.settings.renew_seconds), self._leading(self._mirror))
-        self.background.forever(clock.start(), "clock")
+        clock.every("mirror", timedelta(seconds=settings.renew_seconds), self._leading(self._mirror))
 
     async def _stop(self) -> None:
         """Give the lease back last, after nothing of ours can write any more. Work under way gets a second, then is
@@ -224,6 +209,44 @@ class Program:
             await self.election.stop()
         await self.background.stop()
         self.workers.close()
+
+    # What it observes with
+
+    def _consents(self, registry: Registry) -> Consents:
+        policies = self.cache.shelf(SERVICE_POLICY)
+        return Consents(
+            self.settings,
+            lambda kind: self.cache.shelf(kind).objects.values(),
+            registry,
+            self.parts.runbooks,
+            known=lambda: policies.synced,
+            within=policies.within,
+        )
+
+    def _rooms(self, registry: Registry) -> Rooms:
+        settings, parts = self.settings, self.parts
+        return Rooms(
+            settings=settings,
+            cluster=parts.cluster,
+            resources=parts.resources,
+            access=parts.access,
+            journal=self.journal,
+            history=self.history,
+            consents=self.consents,
+            sight=self.sight,
+            demand=self.demand,
+            arms=Arms(
+                parts.metrics,
+                self.workers,
+                timedelta(seconds=settings.scrape_interval),
+                of_twins(settings.prometheus_replica_labels),
+            ),
+            passes=Passes(parts.resources),
+            registry=registry,
+            clock=parts.clock,
+            store_trusted=lambda: self.leadership.epoch is not None and not self.leadership.distrusted,
+            protected=lambda: self.surroundings.protected,
+        )
 
     def _fleet(self) -> Fleet | None:
         metrics, settings = self.parts.metrics, self.settings
