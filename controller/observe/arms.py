@@ -52,7 +52,7 @@ class Alone:
     """What an old version counted alone, and for which beginning, step and preset that was asked."""
 
     about: tuple[datetime, timedelta, str]
-    arm: Arm | None
+    arm: Arm
 
 
 @dataclass(slots=True)
@@ -125,7 +125,8 @@ class Arms:
         if isinstance(asked, Unavailable):
             return None
         arm = alone(*asked, preset, rollout.workload.namespace, rollout.old, owners)
-        self.before[rollout.workload] = Alone(about, arm)
+        if arm is not None:
+            self.before[rollout.workload] = Alone(about, arm)
         return arm
 
     async def _ask(

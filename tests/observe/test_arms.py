@@ -102,9 +102,7 @@ async def test_the_time_before_the_rollout_is_asked_for_once_and_tells_how_the_o
     await metrics.close()
 
     assert list(arms.before) == [CHECKOUT]
-    old = arms.before[CHECKOUT].arm
-    assert old is not None
-    assert old.requests.shape == (2, BEFORE)
+    assert arms.before[CHECKOUT].arm.requests.shape == (2, BEFORE)
     assert len([query for query in server.queries if "pod=~" in query]) == 6
     arms.forget(CHECKOUT)
     assert (arms.before, arms.latest) == ({}, {})
