@@ -191,11 +191,11 @@ def _not_wanted(floor: Floor, policy: Policy, autoscalers: Sequence[Object], ask
 def _wanted(floor: Floor, policy: Policy, autoscalers: Sequence[Object], asked: Asked) -> Course:
     """The policy asks for a floor. Where none can be begun or moved, one that stands stays as it is."""
     fit = unfit(autoscalers)
-    obj = _about(floor, autoscalers)
-    if obj is None and floor.held is not None:
+    obj = _ours(floor, autoscalers) or fit
+    if isinstance(obj, CannotSize) and floor.held is not None:
         return Forget(floor.autoscaler, "Gone", f"the autoscaler {floor.held.autoscaler.name} is gone")
-    if obj is None:
-        return Rest(fit.code, fit.reason) if isinstance(fit, CannotSize) else asked.cannot()
+    if isinstance(obj, CannotSize):
+        return Rest(obj.code, obj.reason)
     match whose(floor, policy, obj):
         case Lost(code, by):
             return End(address(obj), code, by)
@@ -213,14 +213,10 @@ def _wanted(floor: Floor, policy: Policy, autoscalers: Sequence[Object], asked: 
             assert_never(other)
 
 
-def _about(floor: Floor, autoscalers: Sequence[Object]) -> Object | None:
-    """The autoscaler whose minimum is in question: the one that is held, else one with a trace of ours, else the only
-    one.
-    """
+def _ours(floor: Floor, autoscalers: Sequence[Object]) -> Object | None:
+    """The autoscaler that is held, else one with a trace of ours."""
     held = [obj for obj in autoscalers if floor.held is not None and obj["metadata"]["uid"] == floor.held.uid]
-    left = [obj for obj in autoscalers if traces(obj)]
-    only = autoscalers if len(autoscalers) == 1 else ()
-    return next(iter((*held, *left, *only)), None)
+    return next(iter((*held, *(obj for obj in autoscalers if traces(obj)))), None)
 
 
 def _stays(mark: Mark, why: CannotSize) -> Rest:

@@ -10,7 +10,7 @@ DOES NOT verify: that is `loops/verifying.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import assert_never
@@ -31,21 +31,15 @@ from controller.observe.facts import gather, read_pause, spent
 from controller.observe.rooms import Rooms
 from controller.observe.sight import Seen
 from controller.ports import OutboxRow, Reservation
+from controller.runtime.readings import Readings
 from remediations import cluster as answers
 from remediations.cluster import World
-from remediations.ground import ground_of
 from remediations.plan import Plan, Step, StepClass
 from remediations.pointer import held, same_held
 from remediations.verification import in_force
 
 log = structlog.get_logger(__name__)
 
-CONFLICTS = 3
-"""Conflicts with somebody's writes after which ours is given up (S5)."""
-MOVES = 10
-"""Conflicts of any kind after which it is given up. Most are nobody's writes: the status of a workload whose pods come
-and go moves its resourceVersion every second, and that is the workload one repairs.
-"""
 FRESH = timedelta(seconds=2)
 """How old the last look at target and kill switch may be when the write is sent (S7, S13)."""
 
@@ -134,32 +128,24 @@ class Executor:
             fenced = await self._fence(incident, step_of(incident))
             if fenced is not None:
                 return fenced
-        before: World | None = None
-        foreign = 0
-        for _ in range(MOVES):
-            if incident.intent is None:
-                return incident
-            world = await self.rooms.cluster.read(incident.workload)
+        readings = Readings(self.rooms.cluster, incident.workload)
+        while (intent := incident.intent) is not None:
+            world = await readings.next()
             match world:
                 case answers.Unreadable(message):
                     return Waits(incident, f"the workload cannot be read: {message}")
                 case answers.Gone(message):
-                    return await self._give_up(incident, incident.intent, "gone", message)
+                    return await self._give_up(incident, intent, "gone", message)
                 case World():
-                    foreign += before is not None and written(before) != written(world)
-                    if foreign == CONFLICTS:
-                        break
-                    after = await self._attempt(incident, incident.intent, world, seen, policy)
+                    after = await self._attempt(incident, intent, world, seen, policy)
                     if not isinstance(after, Again):
                         return after
                     incident = after.incident
+                case None:
+                    return await self._give_up(incident, intent, "conflict", readings.why)
                 case _:
                     assert_never(world)
-            before = world
-        if incident.intent is None:
-            return incident
-        lost = f"somebody else wrote each time, {CONFLICTS} times" if foreign else "its status moved each time"
-        return await self._give_up(incident, incident.intent, "conflict", lost)
+        return incident
 
     async def _attempt(
         self, incident: Incident, intent: Intent, world: World, seen: Seen, policy: Policy
@@ -338,11 +324,6 @@ def step_of(incident: Incident) -> Step:
         return incident.proposal.plan.steps[intent.step]
     message = f"{incident.id} has no write to settle"
     raise ValueError(message)
-
-
-def written(world: World) -> tuple[str, Mapping[str, str]]:
-    """What somebody may have written of the object; its status, our fence and an autoscaler's step are nobody's."""
-    return ground_of(world.object), world.object["metadata"].get("labels") or {}
 
 
 def _not_ours(incident: Incident, world: World) -> str:

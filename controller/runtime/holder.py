@@ -42,7 +42,8 @@ from controller.journal import BudgetSpent
 from controller.observe.facts import read_freeze, read_pause, read_rights, spent
 from controller.observe.rooms import Rooms
 from controller.ports import OutboxRow, Reservation
-from controller.runtime.executor import CONFLICTS, FRESH, MOVES, NEWER, written
+from controller.runtime.executor import FRESH, NEWER
+from controller.runtime.readings import Readings
 from detectors.series import DataHealth, Workload
 from remediations import cluster as answers
 from remediations.cluster import World
@@ -145,37 +146,29 @@ class Holder:
         if target is None or intent is None:
             return floor
         fenced = not (intent.claimed or intent.epoch < self.epoch())
-        before: World | None = None
-        foreign = 0
-        for _ in range(MOVES):
-            if floor.intent is None:
-                return floor
-            world = await self.rooms.cluster.read(target)
+        readings = Readings(self.rooms.cluster, target)
+        while (intent := floor.intent) is not None:
+            world = await readings.next()
             match world:
                 case answers.Unreadable(message):
                     return await self._waits(floor, scene, f"the autoscaler cannot be read: {message}")
                 case answers.Gone(message):
-                    return await self._gone(floor, floor.intent, message)
+                    return await self._gone(floor, intent, message)
+                case World() if not fenced:
+                    result = await self.rooms.cluster.fence(target, world.uid, self.epoch())
+                    if not isinstance(result, answers.Applied | answers.Gone):
+                        return await self._unfenced(floor, scene, result)
+                    fenced = True
                 case World():
-                    if not fenced:
-                        result = await self.rooms.cluster.fence(target, world.uid, self.epoch())
-                        if not isinstance(result, answers.Applied | answers.Gone):
-                            return await self._unfenced(floor, scene, result)
-                        fenced = True
-                        continue
-                    foreign += before is not None and written(before) != written(world)
-                    if foreign == CONFLICTS:
-                        break
-                    attempt = self._giving_back if floor.intent.undo else self._holding
-                    again, floor = await attempt(floor, floor.intent, world, scene)
+                    attempt = self._giving_back if intent.undo else self._holding
+                    again, floor = await attempt(floor, intent, world, scene)
+                    if not again:
+                        return floor
+                case None:
+                    return await self._give_up(floor, intent, "conflict", readings.why)
                 case _:
                     assert_never(world)
-            if not again:
-                return floor
-            before = world
-        if floor.intent is None:
-            return floor
-        return await self._give_up(floor, floor.intent, "conflict", "somebody else wrote each time")
+        return floor
 
     async def _holding(self, floor: Floor, intent: Intent, world: World, scene: Scene) -> tuple[bool, Floor]:
         proposal = proposal_of(floor.proposal, scene.policy)
