@@ -68,6 +68,15 @@ FACTS: tuple[Fact, ...] = (
     Fact("signals.errors.high", "double", "upper end of the band of the error share"),
     Fact("signals.errors.p", "double", "chance of an error share at least this far out on a normal day"),
     Fact(
+        "signals.errors.pods",
+        "int",
+        "the fewest pods that give nine tenths of the failed requests of the last 5 minutes; measured in an incident"
+        " with abnormal errors, where the preset counts requests by pod and one version runs",
+    ),
+    Fact("signals.errors.podsOf", "int", "of how many pods, each of which was counted"),
+    Fact("signals.errors.podsShare", "double", "the share of the failed requests that those pods give, 0–1"),
+    Fact("signals.errors.elsewhere", "double", "share of requests that fail on the other pods, 0–1"),
+    Fact(
         "canary.regression",
         "bool",
         "the newest version fails more of its requests than the one before, by the sequential test; missing while it"

@@ -14,7 +14,7 @@ from typing import Final
 
 from controller.core.events import Cause
 from controller.core.observe import living, newest_first
-from controller.core.symptoms import number
+from controller.core.symptoms import number, percent
 from remediations.cluster import Object, World
 from remediations.pods import failing
 from remediations.templates import version_names
@@ -45,6 +45,10 @@ changes and dependencies break most services, an image that cannot be pulled sho
 """
 
 
+ALIKE: Final = 0.8
+"""When nearly all failures take this share of the pods, no pod is worse than another."""
+
+
 @dataclass(frozen=True, slots=True)
 class Clue:
     """A fact that multiplies the weight of a cause; the reason is told when it speaks for the cause."""
@@ -71,6 +75,7 @@ def clues(evidence: Evidence, world: World) -> Iterator[Clue]:
     """Every rule that has something to say."""
     yield from about_rollout(evidence, world)
     yield from about_symptoms(evidence)
+    yield from about_pods(evidence)
     yield from about_nodes(world)
 
 
@@ -118,6 +123,24 @@ def about_symptoms(evidence: Evidence) -> Iterator[Clue]:
     if evidence.get("signals.errors.abnormal") is True and crashing == 0 and pulling == 0:
         yield Clue(DEPENDENCY, 3.0, "requests fail while the pods run")
         yield Clue(BAD_STATE, 3.0, "requests fail while the pods run")
+
+
+def about_pods(evidence: Evidence) -> Iterator[Clue]:
+    """Whether few pods give the failures while the others, of the same version, serve well; what fails behind them all
+    fails for them all.
+    """
+    few, everyone, share = (number(evidence, f"signals.errors.{part}") for part in ("pods", "podsOf", "podsShare"))
+    give = "gives" if few == 1 else "give"
+    told = f"{few:.0f} of {everyone:.0f} pods {give} {percent(share)} % of the failed requests"
+    well = number(evidence, "signals.errors.elsewhere") <= max(
+        number(evidence, "signals.errors.high"), number(evidence, "signals.errors.value") / 10
+    )
+    if 2 * few < everyone and well:
+        yield Clue(BAD_STATE, 30.0, told)
+        yield Clue(DEPENDENCY, 0.1, "")
+    elif few >= ALIKE * everyone:
+        yield Clue(DEPENDENCY, 3.0, "all pods fail alike")
+        yield Clue(BAD_STATE, 0.1, "")
 
 
 def about_nodes(world: World) -> Iterator[Clue]:

@@ -14,6 +14,7 @@ import structlog
 
 from controller.core.alerts import ALERTS_QUERY, Alert, Assigned, Known, alerts_of, assign
 from controller.core.changes import Change, rollout
+from controller.core.culprits import of_pods
 from controller.core.diagnose import diagnose
 from controller.core.events import Cause, Symptom
 from controller.core.history import History
@@ -24,6 +25,7 @@ from controller.core.symptoms import percent, symptoms
 from controller.kinds import AUTOSCALERS, PODS
 from controller.observe.cache import Cache
 from controller.observe.consent import Consents
+from controller.observe.culprits import Suspects
 from controller.observe.fleet import Fleet, sources_of
 from controller.ports import Unavailable
 from controller.settings import Settings
@@ -83,6 +85,7 @@ class Sight:
     ) -> None:
         self._settings, self._cache, self._history, self._consents = settings, cache, history, consents
         self.fleet, self._presets = fleet, of_twins(settings.prometheus_replica_labels)
+        self._suspects = Suspects(fleet.metrics, settings.duration(settings.scrape_interval)) if fleet else None
         self._asked_at: datetime | None = None
         self._alerts: Assigned | None = None
         self._told = Assigned({}, ())
@@ -118,6 +121,8 @@ class Sight:
             firing = None if isinstance(asked, Unavailable) else alerts_of(asked)
             self._alerts = None if firing is None else assign(firing, known)
             await self.fleet.ask(sources_of(self._wanted(known), self._presets), known, now)
+        if self._suspects is not None:
+            await self._suspects.ask(self._to_blame(known, now), now)
         self._asked_at = now
         for workload in known.workloads:
             try:
@@ -132,6 +137,17 @@ class Sight:
             consent = self._consents.of(workload, self.labels(workload))
             own = consent.signals.errors if consent.signals is not None else None
             yield workload, consent.preset.value if consent.preset is not None else None, own
+
+    def _to_blame(self, known: Known, now: datetime) -> Iterable[tuple[World, str | None]]:
+        """The workloads with an open incident whose errors are abnormal, with the preset that counts their requests."""
+        for workload, preset, own in self._wanted(known):
+            judged = self.fleet.judged.get(workload) if self.fleet is not None else None
+            abnormal = judged is not None and isinstance(judged.answer, Detection) and judged.answer.abnormal
+            if workload.key not in self._history.open or own is not None or not abnormal:
+                continue
+            world = self._cache.world(workload, now)
+            if world is not None:
+                yield world, preset
 
     def labels(self, workload: Workload) -> Mapping[str, str]:
         """The workload's own labels as last heard of."""
@@ -160,6 +176,8 @@ class Sight:
         evidence = {**observe(world, self._alerts_of(workload), errors, now), **dict(facts(judging, world, now))}
         if self._cache.shelf(AUTOSCALERS).synced:
             evidence["replicas.autoscaled"] = bool(self._cache.autoscalers(workload))
+        if self._suspects is not None and (blamed := self._suspects.latest.get(workload)) is not None:
+            evidence.update(of_pods(blamed))
         found = self._hold(workload, symptoms(evidence), now)
         self._anomalous[workload] = bool(found)
         change = rollout(world) if evidence.get("changes.rollout.recent") is True else None

@@ -11,6 +11,7 @@ import yaml
 import runbooks
 from controller.core.diagnose import (
     BAD_ROLLOUT,
+    BAD_STATE,
     DEPENDENCY,
     IMAGE,
     MEMORY,
@@ -126,3 +127,38 @@ def test_every_shipped_runbook_repairs_a_cause_that_can_be_diagnosed() -> None:
     assert named
 
     assert named <= set(PRIORS)
+
+
+FAILING = {
+    "changes.rollout.recent": False,
+    "objects.crashLooping.count": 0,
+    "objects.imagePull.count": 0,
+    "objects.oomKilled.count": 0,
+    "signals.errors.abnormal": True,
+    "signals.errors.value": 0.1,
+    "signals.errors.high": 0.003,
+}
+
+
+@pytest.mark.parametrize(
+    ("pods", "elsewhere", "cause", "reason"),
+    [
+        (2, 0.001, BAD_STATE, "2 of 6 pods give 97 % of the failed requests"),
+        (1, 0.001, BAD_STATE, "1 of 6 pods gives 97 % of the failed requests"),
+        (2, 0.05, DEPENDENCY, "requests fail while the pods run"),
+        (4, 0.001, DEPENDENCY, "requests fail while the pods run"),
+        (6, None, DEPENDENCY, "requests fail while the pods run"),
+        (None, None, DEPENDENCY, "requests fail while the pods run"),
+    ],
+    ids=["two", "one", "the others fail as well", "most", "all alike", "not measured"],
+)
+async def test_a_few_pods_that_fail_are_in_a_bad_state_and_all_of_them_have_a_dependency(
+    pods: int | None, elsewhere: float | None, cause: str, reason: str
+) -> None:
+    measured = {"signals.errors.pods": pods, "signals.errors.podsOf": 6, "signals.errors.podsShare": 0.97}
+    found = {**FAILING, **(measured if pods is not None else {}), "signals.errors.elsewhere": elsewhere}
+
+    first = diagnose({name: value for name, value in found.items() if value is not None}, await Story().world())[0]
+
+    assert (first.name, first.reason) == (cause, reason)
+    assert first.score > 0.9 or cause == DEPENDENCY

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from controller.core.alerts import Alert
+from controller.core.culprits import Culprits, of_pods
 from controller.core.diagnose import PRIORS, UNKNOWN
 from controller.core.observe import observe
 from detectors.results import Band, Detection
@@ -32,6 +33,7 @@ async def matched(
     replicas: int = 4,
     errors: Detection = WELL,
     alerts: Sequence[Alert] = (),
+    blamed: Culprits | None = None,
 ) -> list[str]:
     """The shipped runbooks that match some time after a rollout (None: no rollout)."""
     now = NOW - age
@@ -47,7 +49,7 @@ async def matched(
     cluster.settle()
     world = await cluster.read(workload)
     assert isinstance(world, World)
-    evidence = observe(world, alerts, errors, now)
+    evidence = {**observe(world, alerts, errors, now), **(of_pods(blamed) if blamed is not None else {})}
     return [found.runbook.name for found in match(evidence, library(), workload).matches]
 
 
@@ -79,13 +81,15 @@ async def test_a_healthy_workload_is_left_alone() -> None:
     assert await matched(None, timedelta(minutes=2)) == []
 
 
-async def test_errors_without_a_change_are_for_the_restart_only_while_an_alert_fires() -> None:
-    alert = Alert("HighErrors", {"severity": "critical"})
+async def test_errors_of_a_few_pods_without_a_change_are_for_the_restart_only_while_an_alert_fires() -> None:
+    alerts = (Alert("HighErrors", {"severity": "critical"}),)
+    one, all_alike = Culprits(1, 4, 0.97, 0.001), Culprits(4, 4, 1.0, None)
+    now = timedelta(minutes=2)
 
-    assert await matched(None, timedelta(minutes=2), errors=FAILING, alerts=(alert,)) == [
-        "restart-errors-without-change"
-    ]
-    assert await matched(None, timedelta(minutes=2), errors=FAILING) == []
+    assert await matched(None, now, errors=FAILING, alerts=alerts, blamed=one) == ["restart-errors-without-change"]
+    assert await matched(None, now, errors=FAILING, blamed=one) == []
+    assert await matched(None, now, errors=FAILING, alerts=alerts, blamed=all_alike) == []
+    assert await matched(None, now, errors=FAILING, alerts=alerts) == []
 
 
 async def test_pods_killed_for_memory_again_and_again_get_more_of_it_unless_their_version_is_new() -> None:
