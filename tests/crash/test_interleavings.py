@@ -50,7 +50,7 @@ def happens(stage: Seats, what: str) -> None:
         case "repaired-by-hand":
             stage.cluster.change(stage.checkout, PatchOp("replace", IMAGE, "registry.test/shop:v43"))
         case "touched":
-            stage.cluster.change(stage.checkout, PatchOp("replace", "/spec/replicas", 5))
+            stage.cluster.change(stage.checkout, PatchOp("add", "/spec/minReadySeconds", 5))
         case _:
             assert what == LEFT_ALONE
 
