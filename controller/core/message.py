@@ -326,7 +326,8 @@ def plan_text(incident: Incident) -> str:
     if plan.not_restored:
         lines += ["", "Not restored", *(f"  {clean(line)}" for line in plan.not_restored)]
     lines += ["", "Rests on (a change of any of these voids the plan)", f"  uid {plan.uid}"]
-    lines += [f"  generation {plan.generation}"] if plan.generation is not None else []
+    ground = "spec (but for the number of replicas) and annotations, as of generation"
+    lines += [f"  {ground} {plan.generation}"] if plan.ground and plan.generation is not None else []
     lines += [f"  {clean(held.pointer)}{'' if held.present else ' (absent)'}" for held in plan.reads]
     lines += ["", "Touches", f"  {touches(plan, Background())}", "", "Undo", f"  {undo(plan)}", "", _writes(plan)]
     return "\n".join(lines)
