@@ -251,7 +251,7 @@ async def test_every_fact_is_one_that_runbooks_know_and_of_its_type() -> None:
     types: dict[str, type | tuple[type, ...]] = {
         "bool": bool, "int": int, "double": (float, int), "string": str, "duration": timedelta, "list": tuple,
     }  # fmt: skip
-    # What a rollout gives is in test_rollout.py, what single pods give in test_culprits.py; autoscalers are the sight's.
+    # What a rollout and what single pods give is in tests of their own; autoscalers are looked at elsewhere.
     others = ("canary.", "signals.errors.pods", "signals.errors.elsewhere", "replicas.autoscaled")
     known = {fact.name: types[fact.type] for fact in FACTS if not fact.name.startswith(others)}
     assert evidence.keys() == known.keys()
