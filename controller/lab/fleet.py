@@ -31,6 +31,8 @@ class Phase(IntEnum):
     LOST = 8
 
 
+_RUNNING = np.isin(list(Phase), (Phase.STARTING, Phase.READY, Phase.UNREADY))
+
 _FLOATS = (
     ("queue", 0.0),
     ("memory", 0.0),
@@ -155,9 +157,7 @@ class Fleet:
 
     def scraped(self, dead: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Whether at each place a container runs that answers a scrape, when these nodes are dead."""
-        phase = self.phase[: self.size]
-        running = (phase == Phase.READY) | (phase == Phase.STARTING) | (phase == Phase.UNREADY)
-        return np.asarray(running & ~dead[self.node[: self.size]])
+        return _RUNNING[self.phase[: self.size]] & ~dead[self.node[: self.size]]
 
     def _clear(self, place: int) -> None:
         for name, empty in _FLOATS:

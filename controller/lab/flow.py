@@ -67,16 +67,16 @@ class Tick:
 @dataclass(slots=True, eq=False)
 class _Pods:
     """The pods at the beginning of a tick. `able` is requests per second as long as there are cores enough, `held` how
-    long each holds a worker.
+    long each holds a worker, `idle` the cores that it uses without any.
     """
 
     service: Places
     dead: Flags
     endpoint: Flags
-    running: Flags
-    starting: Flags
+    alive: Flags
     held: Floats
     able: Floats
+    idle: Floats
 
 
 @dataclass(slots=True, eq=False)
@@ -149,7 +149,9 @@ class Flow:
         running = (endpoint | (phase == _UNREADY) | (phase == _TERMINATING)) & ~dead
         held = fleet.service_time[:n] + (self.down_latency + ground.delay)[service]
         able = np.minimum(fleet.capacity[:n], fleet.concurrency[:n] / held) * running
-        return _Pods(service, dead, endpoint, running, (phase == _STARTING) & ~dead, held, able)
+        starting = (phase == _STARTING) & ~dead
+        idle = fleet.cpu_idle[:n] * running + fleet.cpu_starting[:n] * starting
+        return _Pods(service, dead, endpoint, running | starting, held, able, idle)
 
     def _arriving(
         self, fleet: Fleet, pods: _Pods, ground: Ground, offered: Floats, portion: Floats, dt: float
@@ -163,12 +165,13 @@ class Flow:
         times = ground.surge * (1.0 - share ** (ground.retries + 1.0)) / (1.0 - share)
         arriving = np.asarray(offered * times)
         waiting, granted = fleet.queue[: fleet.size] / dt, fleet.granted[: fleet.size]
+        ahead, handed = self._ahead / dt, np.zeros(len(offered))
         for level in self.graph.levels[:-1]:
-            wanted = np.minimum(arriving[pods.service] * portion + waiting, pods.able)
-            served = summed(pods.service, wanted * granted, len(offered))[level]
-            handed = np.maximum(served - self._ahead[level] / dt, 0.0)
-            self._ahead[level] += handed * dt
-            arriving = arriving + (handed @ self.graph.down[level]) * times
+            wanted = np.minimum(arriving[pods.service] * portion + waiting, pods.able) * granted
+            served = np.bincount(pods.service, wanted, len(offered))[level]
+            handed[level] = down = np.maximum(served - ahead[level], 0.0)
+            arriving = arriving + (down @ self.graph.down[level]) * times
+        self._ahead += handed * dt
         return arriving
 
     def _come_up(
@@ -183,12 +186,11 @@ class Flow:
         slow = summed(service, work.served * (work.wait + fleet.service_time[:n]), count)
         latency = np.where(answers > 0, slow / np.maximum(answers, 1e-9), 0.0) + ground.delay
         taken = work.wait + fleet.reach[:n] + ground.delay[service]
-        longest = taken.max(initial=0.0)
 
-        def late(calls: Calls, waits: Floats) -> Floats:
+        def late(calls: Calls, waits: Floats) -> Floats | None:
+            if taken.max(initial=0.0) + waits.max() <= calls.least:
+                return None
             shares = np.zeros(len(calls.called))
-            if longest + waits.max() <= calls.patience.min():
-                return shares
             slowest = _worst(np.where(work.served > 0, taken, -np.inf), service, count, -np.inf) + waits
             for place in np.flatnonzero(slowest[calls.called] > calls.patience):
                 called = calls.called[place]
@@ -226,7 +228,7 @@ def _worked_off(fleet: Fleet, ground: Ground, pods: _Pods, each: Floats, dt: flo
 def _granted(fleet: Fleet, ground: Ground, pods: _Pods, wanted: Floats) -> Floats:
     """The share of what each pod wants to do that its limit, and the cores of its node, allow."""
     n = fleet.size
-    cores = wanted * fleet.cpu_each[:n] + fleet.cpu_idle[:n] * pods.running + fleet.cpu_starting[:n] * pods.starting
+    cores = wanted * fleet.cpu_each[:n] + pods.idle
     allowed = np.minimum(1.0, fleet.cpu_limit[:n] / np.maximum(cores, 1e-9))
     by_node = summed(fleet.node[:n] + 1, cores * allowed, len(ground.node_cores) + 1)[1:] + ground.node_noise
     scarce = np.minimum(1.0, ground.node_cores / np.maximum(by_node, 1e-9))
@@ -236,19 +238,20 @@ def _granted(fleet: Fleet, ground: Ground, pods: _Pods, wanted: Floats) -> Float
 def _cost(fleet: Fleet, ground: Ground, pods: _Pods, served: Floats, dt: float) -> Floats:
     """CPU, memory and disk grown by a tick's work; CPU seconds used by each pod."""
     n = fleet.size
-    alive = pods.running | pods.starting
-    idle = fleet.cpu_idle[:n] * pods.running + fleet.cpu_starting[:n] * pods.starting
-    used = served * fleet.cpu_each[:n] + idle * dt
+    used = served * fleet.cpu_each[:n] + pods.idle * dt
     fleet.cpu[:n] += used
     apart = fleet.pace[:n]
     leaking = fleet.leak[:n] * (1.0 + PACES * apart)
-    leaking = leaking + ground.leak[pods.service] * (1.0 + ground.leak_spread[pods.service] * apart)
-    grown = fleet.leaked[:n] + leaking * dt * alive
-    most = np.where(fleet.leak[:n] > 0, np.inf, ground.leak_most[pods.service])
+    most: Floats | float = np.inf
+    if ground.leak.any():
+        leaking = leaking + ground.leak[pods.service] * (1.0 + ground.leak_spread[pods.service] * apart)
+        most = np.where(fleet.leak[:n] > 0, np.inf, ground.leak_most[pods.service])
+    grown = fleet.leaked[:n] + leaking * dt * pods.alive
     fleet.leaked[:n] = np.maximum(fleet.leaked[:n], np.minimum(grown, most))
     inside = fleet.queue[:n] + served / dt * pods.held
-    fleet.memory[:n] = (fleet.memory_base[:n] + fleet.memory_each[:n] * inside + fleet.leaked[:n]) * alive
-    fleet.disk[:n] += ground.disk[pods.service] * (1.0 + PACES * apart) * dt * alive
+    fleet.memory[:n] = (fleet.memory_base[:n] + fleet.memory_each[:n] * inside + fleet.leaked[:n]) * pods.alive
+    if ground.disk.any():
+        fleet.disk[:n] += ground.disk[pods.service] * (1.0 + PACES * apart) * dt * pods.alive
     return np.asarray(used)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.lab.latency import Floats
+from controller.lab.parts import Call
 from controller.lab.scenario import Scenario
 
 Places: TypeAlias = NDArray[np.int64]
@@ -22,21 +23,34 @@ _LEAST = 1e-9
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Calls:
-    """The calls of the services on one level.
-
-    `per[i, j]`: how often one request to the i-th of them makes the j-th call, and `needed` how often it must. The
-    caller waits for `timeout` at most, and fails after `patience` (never by an optional call).
+    """All calls, an entry each: the caller waits for `timeout` at most, and fails after `patience` (an optional call:
+    never). `least` is the shortest patience.
     """
 
     called: Places
-    per: Floats
-    needed: Floats
     timeout: Floats
     patience: Floats
+    least: float
 
 
-Late: TypeAlias = Callable[[Calls, Floats], Floats]
-"""The share of the answers to each call that come too late, when services wait so long (seconds) for what they call."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Level:
+    """Some services and the calls that they make.
+
+    `per[i, j]`: how often one request to the i-th of them makes the j-th call, and `needed` how often it must.
+    """
+
+    services: Places
+    calls: slice
+    called: Places
+    per: Floats
+    needed: Floats
+
+
+Late: TypeAlias = Callable[[Calls, Floats], Floats | None]
+"""The share of the answers to each call that come too late, when services wait so long (seconds) for what they call;
+None when none does.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,37 +75,39 @@ class Graph:
         for caller, service in enumerate(scenario.services):
             for call in service.calls:
                 self.down[caller, names.index(call.to)] += call.per
-        self.calling = self.down.any(axis=1)
+        self.calling = np.asarray(self.down.any(axis=1))
         self.levels = _levels(self.down)
-        self.calls = tuple(_calls(scenario, names, level) for level in self.levels)
+        said = [(caller, call) for level in self.levels for caller in level for call in scenario.services[caller].calls]
+        timeout = np.array([call.timeout for _, call in said])
+        patience = np.where([call.optional for _, call in said], np.inf, timeout)
+        called = np.array([names.index(call.to) for _, call in said], np.int64)
+        self.calls = Calls(called, timeout, patience, float(patience.min(initial=np.inf)))
+        self._calling = tuple(self._level(level, said) for level in self.levels if self.calling[level].any())
+
+    def _level(self, services: Places, said: list[tuple[np.int64, Call]]) -> Level:
+        places = [place for place, (caller, _) in enumerate(said) if caller in services]
+        calls = slice(places[0], places[-1] + 1)
+        per = np.array([[call.per * (caller == service) for caller, call in said[calls]] for service in services])
+        return Level(services, calls, self.calls.called[calls], per, per * np.isfinite(self.calls.patience[calls]))
 
     def up(self, fine: Floats, latency: Floats, retries: Floats, late: Late) -> Above:
         """From each service's own share of good answers, its own latency in seconds, and how often callers repeat.
 
         A required call fails when every try has failed, or when its answer comes after the caller has given up.
         """
-        count = len(fine)
-        fails, down, waits = 1.0 - fine, np.zeros(count), np.zeros(count)
-        for level, calls in zip(reversed(self.levels), reversed(self.calls), strict=True):
-            if not len(calls.called):
-                continue
-            answered = np.minimum((latency + waits)[calls.called], calls.timeout)
-            good = (1.0 - fails ** (1.0 + retries))[calls.called] * (1.0 - late(calls, waits))
-            waits[level] = calls.per @ answered
-            down[level] = -np.expm1(calls.needed @ np.log(np.maximum(good, _LEAST)))
-            fails[level] = 1.0 - fine[level] * (1.0 - down[level])
+        fails, down, waits = 1.0 - fine, np.zeros(len(fine)), np.zeros(len(fine))
+        for level in reversed(self._calling):
+            answered = np.minimum((latency + waits)[level.called], self.calls.timeout[level.calls])
+            waits[level.services] = level.per @ answered
+        too_late, tries = late(self.calls, waits), retries + 1.0
+        for level in reversed(self._calling):
+            good = 1.0 - fails[level.called] ** tries[level.called]
+            if too_late is not None:
+                good = good * (1.0 - too_late[level.calls])
+            lost = -np.expm1(level.needed @ np.log(np.maximum(good, _LEAST)))
+            down[level.services] = lost
+            fails[level.services] = 1.0 - fine[level.services] * (1.0 - lost)
         return Above(down, waits, fails)
-
-
-def _calls(scenario: Scenario, names: list[str], level: Places) -> Calls:
-    said = [(row, call) for row, caller in enumerate(level) for call in scenario.services[caller].calls]
-    per = np.zeros((len(level), len(said)))
-    for place, (row, call) in enumerate(said):
-        per[row, place] = call.per
-    required = np.array([not call.optional for _, call in said], np.bool_)
-    timeout = np.array([call.timeout for _, call in said])
-    called = np.array([names.index(call.to) for _, call in said], np.int64)
-    return Calls(called, per, per * required, timeout, np.where(required, timeout, np.inf))
 
 
 def _levels(down: Floats) -> list[Places]:
