@@ -160,6 +160,8 @@ class Terminal:
         self.screen.text()
         self.paragraph("Everything is on the page, which stays until you press Ctrl-C (a new link that works once):")
         self.screen.text(f"  {place.link()}")
+        self.paragraph("The same in another terminal, as you:")
+        self.screen.text(f"  {place.command()}")
 
     # inside
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from controller.core.events import Verdict
 from controller.demo.result import Result
-from controller.demo.settings import YOU
+from controller.demo.settings import KEY_FILE, YOU
 from controller.demo.stories import Morning
 from controller.demo.telling import Line
 from controller.ports import Message
@@ -18,15 +20,20 @@ from controller.web.tickets import Tickets
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the page is. `moved` says that the usual port was taken."""
+    """Where the page is. `moved` says that the usual port was taken; `token` is the file of a token of its person."""
 
     url: str
     moved: bool
     tickets: Tickets
+    token: Path = Path(KEY_FILE)
 
     def link(self, to: str = "/") -> str:
         """A link that logs the lab's person in, once."""
         return f"{self.url}/enter?ticket={self.tickets.issue(YOU)}&to={to}"
+
+    def command(self) -> str:
+        """What asks the running program from another terminal."""
+        return f"trimtab status --url {self.url} --token-file {shlex.quote(str(self.token))}"
 
 
 class Audience(Protocol):

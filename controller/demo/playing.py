@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from controller.adapters.lab.clock import LabClock
@@ -72,6 +73,7 @@ async def open_lab(
     *,
     policies: Iterable[Mapping[str, Any]] = (),
     people: Iterable[Person] = (),
+    tokens: Mapping[str, Person] = MappingProxyType({}),
     swallow: Suppress = nothing,
     pace: float | None = None,
     stopped: asyncio.Event | None = None,
@@ -79,7 +81,8 @@ async def open_lab(
 ) -> AsyncIterator[Playing]:
     """The program over this scenario, in one process, until the block ends; it leads, and time stands still.
 
-    `policies` are ServicePolicies, `people` may answer questions, `swallow` says which writes never reach the fleet.
+    `policies` are ServicePolicies, `people` may answer questions and show these `tokens`, `swallow` says which writes
+    never reach the fleet.
     When `stopped` is set the block begins whether it leads or not. Raises StoreUnavailable when it does not lead
     within `patience` seconds of real time, and what broke the program before.
     """
@@ -89,6 +92,8 @@ async def open_lab(
         objects.add(SERVICE_POLICY, policy)
     clock, watch, access = LabClock(begin, both(lab, twin), pace=pace), MemoryWatch(objects), MemoryAccess()
     rights(access, settings.act_namespaces, people)
+    for token, person in tokens.items():
+        access.know(token, person)
     lease = MemoryLease()
 
     async def leases() -> MemoryLeases:

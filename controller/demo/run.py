@@ -7,6 +7,8 @@ nothing is left running when it returns, however it ends.
 from __future__ import annotations
 
 import asyncio
+import os
+import secrets
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -23,7 +25,7 @@ from controller.demo.audience import Audience, Place
 from controller.demo.playing import Playing, Suppress, nothing, open_lab
 from controller.demo.reading import streams_of
 from controller.demo.result import Cost, Result
-from controller.demo.settings import STORE, YOU, lab_settings
+from controller.demo.settings import KEY_FILE, STORE, YOU, lab_settings
 from controller.demo.stories import BEGIN, LASTS, Morning
 from controller.demo.telling import Narrator
 from controller.errors import BadSettings
@@ -65,7 +67,12 @@ async def play(wishes: Wishes, audience: Audience, stop: asyncio.Event) -> Resul
     taken or no folder can be had, and whatever broke the program or the asking.
     """
     morning = Morning.shipped() if wishes.scenario is None else Morning.of(wishes.scenario)
-    with bound_to(wishes.port) as listening, folder_for(wishes.keep) as folder:
+    token = secrets.token_urlsafe(32)
+    with (
+        bound_to(wishes.port) as listening,
+        folder_for(wishes.keep) as folder,
+        written(folder / KEY_FILE, token) as path,
+    ):
         port = listening.getsockname()[1]
         settings = lab_settings(folder, morning.namespaces, f"http://{HOST}:{port}")
         lab = open_lab(
@@ -75,11 +82,12 @@ async def play(wishes: Wishes, audience: Audience, stop: asyncio.Event) -> Resul
             BEGIN,
             policies=morning.policies,
             people=[YOU],
+            tokens={token: YOU},
             swallow=wishes.suppress,
             pace=wishes.pace,
             stopped=stop,
         )
-        async with lab as playing, page(playing, listening, wishes.port is None and port != PORT) as place:
+        async with lab as playing, page(playing, listening, wishes.port is None and port != PORT, path) as place:
             return await Show(playing, audience, wishes, morning, place, stop).through()
 
 
@@ -99,6 +107,21 @@ def folder_for(keep: Path | None) -> Iterator[Path]:
     except OSError as error:
         raise BadSettings(f"{keep} cannot be made: {error.strerror or error}", "name another folder") from error
     yield keep
+
+
+@contextmanager
+def written(path: Path, token: str) -> Iterator[Path]:
+    """A token in a file that nobody else can read, as long as the block. Raises BadSettings."""
+    try:
+        path.unlink(missing_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(token)
+    except OSError as error:
+        raise BadSettings(f"{path} cannot be written: {error.strerror or error}", "name another folder") from error
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def passing() -> tempfile.TemporaryDirectory[str]:
@@ -122,14 +145,14 @@ def bound_to(port: int | None, usual: int = PORT) -> socket.socket:
 
 
 @asynccontextmanager
-async def page(playing: Playing, listening: socket.socket, moved: bool) -> AsyncIterator[Place]:
+async def page(playing: Playing, listening: socket.socket, moved: bool, token: Path) -> AsyncIterator[Place]:
     """The page over the program, until the block ends."""
     stop, tickets = asyncio.Event(), Tickets()
     app = create_app(ProgramBackend(playing.program, stop), replace(Options(), tickets=tickets))
     serving = asyncio.create_task(serve(app, listening, stop), name="page")
     host, port = listening.getsockname()[:2]
     try:
-        yield Place(f"http://{host}:{port}", moved, tickets)
+        yield Place(f"http://{host}:{port}", moved, tickets, token)
     finally:
         stop.set()
         with suppress(asyncio.CancelledError):

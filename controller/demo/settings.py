@@ -11,6 +11,8 @@ from controller.settings import BudgetSettings, People, Settings
 
 STORE = "demo.db"
 """The file of the log."""
+KEY_FILE = "you.token"
+"""The file with a token of the lab's person, as long as the demo runs."""
 YOU = Person("you")
 """Whoever watches: the one person of the lab, who may answer its questions."""
 
