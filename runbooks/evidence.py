@@ -75,7 +75,11 @@ FACTS: tuple[Fact, ...] = (
     ),
     Fact("signals.errors.podsOf", "int", "of how many pods, each of which was counted"),
     Fact("signals.errors.podsShare", "double", "the share of the failed requests that those pods give, 0–1"),
-    Fact("signals.errors.elsewhere", "double", "share of requests that fail on the other pods, 0–1"),
+    Fact(
+        "signals.errors.elsewhere",
+        "double",
+        "share of requests that fail on the other pods (on all, without others), 0–1",
+    ),
     Fact(
         "canary.regression",
         "bool",

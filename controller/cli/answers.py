@@ -118,11 +118,17 @@ def closed(item: Object, now: datetime) -> str:
     if status.get("route") not in {None, "Ask"}:
         reasons = "; ".join(clean(reason["message"]) for reason in status.get("reasons") or ())
         return f"{incident} asks nothing: {status['route']} ({reasons})"
-    if datetime.fromisoformat(spec["expires"]) <= now:
-        return f"{incident}: the question expired at {clock(datetime.fromisoformat(spec['expires']))} UTC"
+    if ends(item) <= now:
+        return f"{incident}: the question expired at {clock(ends(item))} UTC"
     if status.get("answer"):
         return f"{incident}: the plan is void ({status['answer']})"
     return ""
+
+
+def ends(item: Object) -> datetime:
+    """When its question ends."""
+    told = (item.get("status") or {}).get("expires") or item["spec"]["expires"]
+    return datetime.fromisoformat(told)
 
 
 def carried_out(found: Sequence[Object], incident: str) -> Object:
@@ -140,7 +146,7 @@ def carried_out(found: Sequence[Object], incident: str) -> Object:
 def show(screen: Screen, item: Object) -> None:
     """What is decided about, to standard error: the answer's output stays clean."""
     spec = item["spec"]
-    until = clock(datetime.fromisoformat(spec["expires"]))
+    until = clock(ends(item))
     target = f"{item['metadata']['namespace']}/{spec['target']['kind']}/{spec['target']['name']}"
     screen.note(f"{spec['incident']}  {target}  plan {short(spec['digest'])}  expires {until} UTC")
     screen.note(f"{clean(spec['summary'])}  ({clean(spec['runbook'])})")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from controller.core.arms import HARMLESS, Counters, increments
-from runbooks.evidence import Evidence, Value
+from runbooks.evidence import Evidence
 
 NEARLY_ALL = 0.9
 """The share of the failed requests that the pods to blame have to give together."""
@@ -23,23 +23,24 @@ LEAST_FAILURES, LEAST_REQUESTS = 20, 20
 @dataclass(frozen=True, slots=True)
 class Culprits:
     """The fewest pods that give nearly all failures: so many `pods` of those that serve (`of`), with this `share` of
-    the failures; `elsewhere` is the error share of the others, None without any. Shares are fractions.
+    the failures; `elsewhere` is the error share of the others, of all of them where there are no others. Shares are
+    fractions.
     """
 
     pods: int
     of: int
     share: float
-    elsewhere: float | None
+    elsewhere: float
 
 
 def of_pods(found: Culprits) -> Evidence:
     """As facts that runbooks may ask about."""
-    facts: dict[str, Value] = {
+    return {
         "signals.errors.pods": found.pods,
         "signals.errors.podsOf": found.of,
         "signals.errors.podsShare": found.share,
+        "signals.errors.elsewhere": found.elsewhere,
     }
-    return facts if found.elsewhere is None else {**facts, "signals.errors.elsewhere": found.elsewhere}
 
 
 def culprits(counted: Counters, pods: Iterable[str]) -> Culprits | None:
@@ -57,6 +58,6 @@ def culprits(counted: Counters, pods: Iterable[str]) -> Culprits | None:
     worst, given, count = sorted(sums, reverse=True), 0.0, 0
     while given < NEARLY_ALL * total:
         given, count = given + worst[count][0], count + 1
-    others = worst[count:]
-    elsewhere = sum(failed for failed, _ in others) / sum(asked for _, asked in others) if others else None
+    others = worst[count:] or worst
+    elsewhere = sum(failed for failed, _ in others) / sum(asked for _, asked in others)
     return Culprits(count, len(sums), given / total, elsewhere)

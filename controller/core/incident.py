@@ -125,7 +125,8 @@ class Action:
 class Incident:
     """One incident as it stands. `number` is that of its last event; `proposal` and `decision` are the current ones.
 
-    `rejections` says who rejected which change, by its sense (`sense_of`): a no outlives the plan it was said to.
+    `rejections` says who rejected which change, by its sense (`sense_of`): a no outlives the plan it was said to;
+    `asked` how often each plan was asked about, by its digest.
     """
 
     id: str
@@ -144,6 +145,7 @@ class Incident:
     nothing_fits_since: datetime | None = None
     rejections: Mapping[str, str] = field(default_factory=dict)
     question: Question | None = None
+    asked: Mapping[str, int] = field(default_factory=dict)
     intent: Intent | None = None
     action: Action | None = None
     tried: tuple[str, ...] = ()
@@ -243,7 +245,8 @@ def evolve(incident: Incident, event: Event) -> Incident:  # noqa: PLR0911 - one
         case Asked() | Answered() | Expired() | Escalated():
             paged = incident.paged or isinstance(event, Escalated)
             noes = _rejections(incident, event)
-            return replace(incident, question=_question(incident.question, event), paged=paged, rejections=noes)
+            question, asked = _question(incident.question, event), _asked(incident, event)
+            return replace(incident, question=question, asked=asked, paged=paged, rejections=noes)
         case Superseded():
             return _superseded(incident, event)
         case Intended() | Claimed() | Applied() | NotApplied():
@@ -266,6 +269,13 @@ def _question(question: Question | None, event: Asked | Answered | Expired | Esc
             return _over(question, "expired")
         case Escalated():
             return replace(question, escalated=question.escalated + 1)
+
+
+def _asked(incident: Incident, event: Asked | Answered | Expired | Escalated) -> Mapping[str, int]:
+    """How often each plan was asked about, with this event."""
+    if not isinstance(event, Asked):
+        return incident.asked
+    return {**incident.asked, event.digest: incident.asked.get(event.digest, 0) + 1}
 
 
 def _rejections(incident: Incident, event: Asked | Answered | Expired | Escalated) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -27,26 +27,56 @@ def opened(file: Path | None) -> Iterator[Write]:
     """What writes the document, once. Raises Unwritable, before the block begins or when it is written."""
     if file is None:
         yield lambda _document: None
-        return
+    elif file.exists() and not file.is_file():
+        with _through(file) as write:
+            yield write
+    else:
+        with _swapped_in(file) as write:
+            yield write
+
+
+@contextmanager
+def _through(file: Path) -> Iterator[Write]:
+    """Into a pipe or a device, which holds nothing to lose: opened once, so that its reader is there until the end."""
+    with _blaming(file):
+        handle = file.open("w", encoding="utf-8")
+
+    def write(document: Mapping[str, Any]) -> None:
+        with _blaming(file):
+            handle.write(text_of(document))
+            handle.flush()
+
+    try:
+        yield write
+    finally:
+        with suppress(OSError):  # told when it was written
+            handle.close()
+
+
+@contextmanager
+def _swapped_in(file: Path) -> Iterator[Write]:
+    """Into a draft beside the file, which takes its place when it is whole."""
     with _blaming(file):
         place = file.resolve()
-        special = place.exists() and not place.is_file()  # a pipe or a device holds nothing to lose
-        draft = place if special else place.with_name(f".{place.name}.{os.getpid()}")
+        draft = place.with_name(f".{place.name}.{os.getpid()}")
         if place.exists():
             place.open("a").close()
         draft.open("w").close()
-    try:
-        yield lambda document: _written(document, draft, place, file)
-    finally:
-        if not special:
-            draft.unlink(missing_ok=True)
 
-
-def _written(document: Mapping[str, Any], draft: Path, place: Path, file: Path) -> None:
-    with _blaming(file):
-        draft.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        if draft != place:
+    def write(document: Mapping[str, Any]) -> None:
+        with _blaming(file):
+            draft.write_text(text_of(document), encoding="utf-8")
             draft.replace(place)
+
+    try:
+        yield write
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def text_of(document: Mapping[str, Any]) -> str:
+    """As it is written."""
+    return json.dumps(document, indent=2) + "\n"
 
 
 @contextmanager

@@ -121,7 +121,11 @@ class Arms:
         kept = self.before.get(rollout.workload)
         if kept is not None and kept.about == about:
             return kept.arm
-        asked = await self._ask(metrics, preset, rollout, rollout.since - BEFORE * step, rollout.since, step)
+        try:
+            asked = await self._ask(metrics, preset, rollout, rollout.since - BEFORE * step, rollout.since, step)
+        except BadQuery as error:
+            log.warning("query refused", workload=rollout.workload.key, error=str(error))
+            return None
         if isinstance(asked, Unavailable):
             return None
         arm = alone(*asked, preset, rollout.workload.namespace, rollout.old, owners)

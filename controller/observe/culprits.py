@@ -6,7 +6,7 @@ a server that cannot be believed leave it unknown.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -15,7 +15,7 @@ import structlog
 from controller.core.arms import counters
 from controller.core.culprits import Culprits, culprits
 from controller.core.observe import living
-from controller.core.presets import PRESETS, Preset
+from controller.core.presets import Preset
 from controller.errors import BadQuery
 from controller.ports import Metrics, Unavailable
 from detectors.series import Workload
@@ -35,13 +35,14 @@ class Suspects:
 
     metrics: Metrics
     scrape: timedelta
+    presets: Mapping[str, Preset]
     latest: dict[Workload, Culprits] = field(default_factory=dict)
 
     async def ask(self, wanted: Iterable[tuple[World, str | None]], now: datetime) -> None:
         """One round over these workloads, each with the preset that counts its requests; the others are forgotten."""
         found = {}
         for world, name in wanted:
-            preset = PRESETS.get(name or "")
+            preset = self.presets.get(name or "")
             known = await self._of(world, preset, now) if preset is not None and preset.per_pod else None
             if known is not None:
                 found[world.workload] = known

@@ -85,7 +85,8 @@ class Sight:
     ) -> None:
         self._settings, self._cache, self._history, self._consents = settings, cache, history, consents
         self.fleet, self._presets = fleet, of_twins(settings.prometheus_replica_labels)
-        self._suspects = Suspects(fleet.metrics, settings.duration(settings.scrape_interval)) if fleet else None
+        scrape = settings.duration(settings.scrape_interval)
+        self._suspects = Suspects(fleet.metrics, scrape, self._presets) if fleet else None
         self._asked_at: datetime | None = None
         self._alerts: Assigned | None = None
         self._told = Assigned({}, ())

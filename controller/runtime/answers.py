@@ -19,6 +19,7 @@ from controller.core.incident import Incident
 from controller.errors import TrimtabError
 from controller.journal import Behind, Journal
 from controller.ports import Access, Person
+from controller.runtime.shown import name_after
 
 log = structlog.get_logger(__name__)
 
@@ -54,17 +55,16 @@ class Door:
         now: datetime,
         *,
         reason: str = "",
-        until: datetime | None = None,
+        written_in: str = "",
         access: Access | None = None,
     ) -> Reply:
-        """Record one answer, or say why it does not count. `until` is the end of the question that it was written to,
-        where that is known: the same plan asked about again is another question.
+        """Record one answer, or say why it does not count. `written_in` is the Remediation that it stands in, where it
+        does: the same plan asked about again is another question, and another Remediation.
         """
         if verdict is Verdict.REJECT and not reason.strip():
             return Reply(False, "A rejection needs a reason: it is what the runbook learns from.")
-        loaded = await self.journal.load(incident) if until is not None else None
-        asked = loaded.question if loaded is not None else None
-        if asked is not None and asked.digest == digest and asked.expires.replace(microsecond=0) != until:
+        loaded = await self.journal.load(incident) if written_in else None
+        if loaded is not None and written_in != name_after(incident, digest, loaded.asked.get(digest, 0)):
             return Reply(False, "That question is over, and was asked anew.")
         event = Answered(now, digest, verdict, person.name, via, reason.strip()[:1000])
         return await self._enter(incident, event, person, access, now)

@@ -7,7 +7,6 @@ leader as long as the status does not answer it. The admission policy proved nam
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -69,7 +68,7 @@ class Hearing:
             via(item),
             self._clock.now(),
             reason=decision.get("reason") or "",
-            until=datetime.fromisoformat(spec["expires"]),
+            written_in=item["metadata"]["name"],
         )
         if reply.again:
             raise ProgramUnavailable(reply.sentence)

@@ -25,6 +25,7 @@ from controller.core.events import (
     Verified,
 )
 from controller.core.incident import Incident
+from controller.runtime.written import ASKED_ANEW
 
 DEFAULT_EXPIRY = timedelta(minutes=15)
 
@@ -32,8 +33,12 @@ DEFAULT_EXPIRY = timedelta(minutes=15)
 def name_of(incident: str, proposed: Proposed, events: Sequence[Event]) -> str:
     """`inc-2041-7f3a`; asked again about the same plan, `inc-2041-7f3a-2`, since an answer is given once."""
     digest = proposed.plan.digest
-    rounds = sum(isinstance(event, Asked) and event.digest == digest for event in events)
-    return f"{incident.lower()}-{digest[:4]}" + (f"-{rounds}" if rounds > 1 else "")
+    return name_after(incident, digest, sum(isinstance(event, Asked) and event.digest == digest for event in events))
+
+
+def name_after(incident: str, digest: str, questions: int) -> str:
+    """The name of the object that stands for the newest of so many questions about one plan."""
+    return f"{incident.lower()}-{digest[:4]}" + (f"-{questions}" if questions > 1 else "")
 
 
 def plans(events: Sequence[Event]) -> tuple[Proposed, ...]:
@@ -71,7 +76,7 @@ def manifest(incident: Incident, proposed: Proposed, events: Sequence[Event]) ->
                 "uid": plan.uid,
             },
             "digest": plan.digest,
-            "expires": expires(proposed, events).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "expires": _time(expires(proposed, events)),
             "summary": clip(proposed.summary, 1024),
             "change": [clip(line, 512) for line in plan.change[:MAX_CHANGES]],
             "diff": clip(plan.diff, MAX_DIFF),
@@ -94,11 +99,12 @@ def status(
     shown: dict[str, Any] = {
         "observedGeneration": generation,
         "target": clip(f"{incident.workload.kind}/{incident.workload.name}", 256),
+        "expires": _time(expires(proposed, events)),
         "answer": clip(_answer(said) or ("Asked anew" if anew else ""), 256),
         "conditions": [
             condition
             for condition in (
-                _approved(said, generation),
+                _approved(said, generation, events[-1].at if anew else None),
                 _executed(writes, generation),
                 _verified(verified, generation),
                 _undone(own, _refused(said, "undo-asked") if writes else None, generation),
@@ -154,7 +160,8 @@ def _refused(said: Sequence[Event], what: str) -> Ignored | None:
     return next((event for event in reversed(said) if isinstance(event, Ignored) and event.what == what), None)
 
 
-def _approved(said: Sequence[Event], generation: int) -> dict[str, Any] | None:
+def _approved(said: Sequence[Event], generation: int, over: datetime | None) -> dict[str, Any] | None:
+    """What was answered; `over`: when the question was, because the same plan was asked about once more."""
     answered, expired, ignored = _last(said, Answered), _last(said, Expired), _refused(said, "answered")
     if answered is not None:
         yes = answered.verdict == "Approve"
@@ -162,6 +169,9 @@ def _approved(said: Sequence[Event], generation: int) -> dict[str, Any] | None:
         return _condition("Approved", yes, "Answered", told, answered.at, generation)
     if expired is not None:
         return _condition("Approved", False, "Expired", "nobody answered in time", expired.at, generation)
+    if over is not None:
+        told = "the same plan was asked about once more: answer the newer Remediation"
+        return _condition("Approved", False, ASKED_ANEW, told, over, generation)
     if ignored is not None:
         return _condition("Approved", False, "Refused", f"{ignored.by}: {ignored.reason}", ignored.at, generation)
     return None
@@ -206,5 +216,9 @@ def _condition(kind: str, holds: bool, reason: str, message: str, at: datetime, 
         "reason": reason,
         "message": clip(message, 2048),
         "observedGeneration": generation,
-        "lastTransitionTime": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "lastTransitionTime": _time(at),
     }
+
+
+def _time(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -18,8 +18,8 @@ UNDO, VIA = "trimtab.dev/undo", "trimtab.dev/via"
 APPROVED, EXECUTED, VERIFIED, UNDONE = "Approved", "Executed", "Verified", "Undone"
 """Condition types of a Remediation."""
 
-REFUSED, EXPIRED = "Refused", "Expired"
-"""Reasons of conditions: the answer did not count, or came too late."""
+REFUSED, EXPIRED, ASKED_ANEW = "Refused", "Expired", "AskedAnew"
+"""Reasons of conditions: the answer did not count, came too late, or another question took the place of this one."""
 
 
 def condition(item: Mapping[str, Any], kind: str) -> Mapping[str, Any] | None:
@@ -46,8 +46,8 @@ def unheard_decision(item: Mapping[str, Any]) -> Mapping[str, Any] | None:
     if not decision or (item.get("status") or {}).get("decision"):
         return None
     approved = condition(item, APPROVED)
-    expired = approved is not None and approved.get("reason") == EXPIRED
-    return None if expired or refused(item, APPROVED, str(decision.get("by", ""))) else decision
+    over = approved is not None and approved.get("reason") in (EXPIRED, ASKED_ANEW)
+    return None if over or refused(item, APPROVED, str(decision.get("by", ""))) else decision
 
 
 def unheard_undo(item: Mapping[str, Any]) -> str | None:

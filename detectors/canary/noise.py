@@ -1,11 +1,11 @@
 """How much one version's failures vary by themselves, learned from the old version before the rollout began.
 
 Noise that lasts (a look that fails more is followed by others) cannot be told from a regression within the first looks
-of a rollout; half an hour of the old version alone shows it. Three numbers of the logarithm of its failure rate are
+of a rollout; some time of the old version alone shows it. Three numbers of the logarithm of its failure rate are
 taken from its counts by moments, chance being taken out (Poisson-lognormal: Aitchison & Ho 1989):
 
 - the variance over time, and how much of it lasts from one look to the next (a first-order autoregression), both at
-  upper 90 % limits;
+  upper 80 % limits;
 - the variance between pods.
 
 Promises that more noise before never makes a verdict earlier, and that nothing is claimed where too little was

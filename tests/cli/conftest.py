@@ -1,13 +1,10 @@
-"""A command line with no settings but those a test gives, and the logging of the test process as it was."""
+"""A command line with no settings but those a test gives."""
 
 import asyncio
-import logging
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from controller.adapters.database import open_database
 from controller.ports import Commit, Committed
@@ -16,17 +13,12 @@ from tests.core.samples import Tale
 
 
 @pytest.fixture(autouse=True)
-def undisturbed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Commands configure logging for their process, which here is everybody's."""
+def undisturbed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No settings of the machine."""
     for name in [name for name in os.environ if name.startswith(("TRIMTAB_", "KUBE"))]:
         if name != "TRIMTAB_CACHE":
             monkeypatch.delenv(name)
     monkeypatch.delenv("COLUMNS", raising=False)
-    root, configured = logging.getLogger(), structlog.get_config()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers, root.level = handlers, level
-    structlog.configure(**configured)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from controller.core.arms import Counters
-from controller.core.culprits import Culprits, culprits, of_pods
+from controller.core.culprits import Culprits, culprits
 from detectors.series import HEALTHY, DataHealth, Problem
 
 PODS = tuple("abcdef")
@@ -28,7 +28,7 @@ def counted(*failed: float, asked: float = 1000, health: DataHealth = HEALTHY) -
     [
         ((0, 300, 0, 300, 0, 0), Culprits(2, 6, 1.0, 0.0)),
         ((4, 388, 4, 0, 0, 4), Culprits(1, 6, 0.97, 0.0024)),
-        ((100, 100, 100, 100, 100, 100), Culprits(6, 6, 1.0, None)),
+        ((100, 100, 100, 100, 100, 100), Culprits(6, 6, 1.0, 0.1)),
         ((5, 5, 5, 0, 0, 0), None),
     ],
     ids=["two of six", "one, and a few errors elsewhere", "all alike", "too few to say"],
@@ -42,8 +42,3 @@ def test_a_pod_that_nobody_counted_or_hardly_anybody_asked_leaves_it_unknown() -
     assert culprits(counted(0, 300), ("a", "b", "not-scraped")) is None
     assert culprits(counted(0, 300, asked=10), ("a", "b")) is None
     assert culprits(counted(0, 300, health=DOUBT), ("a", "b")) is None
-
-
-def test_without_others_nothing_is_said_of_them() -> None:
-    assert "signals.errors.elsewhere" not in of_pods(Culprits(6, 6, 1.0, None))
-    assert of_pods(Culprits(2, 6, 0.97, 0.0))["signals.errors.elsewhere"] == 0.0

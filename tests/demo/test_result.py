@@ -2,6 +2,8 @@
 
 import errno
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -96,6 +98,27 @@ def test_a_device_is_written_to_and_stays_one() -> None:
         write(DOCUMENT)
 
     assert Path("/dev/null").is_char_device()
+
+
+def test_the_reader_of_a_named_pipe_gets_the_document(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as pool:
+        read = pool.submit(pipe.read_text)
+        with opened(pipe) as write:
+            write(DOCUMENT)
+        assert json.loads(read.result()) == DOCUMENT
+
+
+def test_the_reader_of_a_shells_pipe_gets_the_document() -> None:
+    """As behind `--json /dev/stdout | jq`."""
+    reading, writing = os.pipe()
+    with opened(Path(f"/dev/fd/{writing}")) as write:
+        write(DOCUMENT)
+
+    assert json.loads(os.read(reading, 10_000)) == DOCUMENT
+    os.close(reading)
+    os.close(writing)
 
 
 def test_a_document_that_finds_no_room_says_so() -> None:

@@ -38,7 +38,7 @@ def middle(noise: Simulated, looks: int = 120) -> Noise:
     ("spread", "lasting"), [(0.25, 0.0), (0.5, 0.5), (0.5, 0.8), (1.0, 0.5)], ids=["small", "some", "lasting", "large"]
 )
 def test_noise_over_time_is_found_at_about_its_size(spread: float, lasting: float) -> None:
-    """Upper limits, of what half an hour shows: lasting noise looks smaller and shorter in that than it is."""
+    """Upper limits, of what the looks before show: lasting noise looks smaller and shorter in that than it is."""
     found = middle(Simulated(spread, lasting))
 
     assert 0.8 * spread**2 < found.variance < 2.0 * spread**2

@@ -91,6 +91,26 @@ async def test_a_question_asked_anew_hears_an_answer_of_its_own() -> None:
         assert len(stage.effects) == 1
 
 
+async def test_an_answer_counts_in_an_object_that_was_there_before_the_question() -> None:
+    """It had to wait first: the question began later than its Remediation, and ends later than that says."""
+    async with Stage() as stage:
+        await stage.calm()
+        stage.pause()
+        stage.roll()
+        await stage.run(10 * MINUTE)
+        (early,) = remediations(stage)
+        stage.resume()
+        await stage.run(MINUTE)
+        (item,) = remediations(stage)
+        assert item["metadata"]["name"] == early["metadata"]["name"]
+        assert item["status"]["expires"] > item["spec"]["expires"]
+
+        await decide(stage, item)
+        await stage.run(MINUTE)
+        assert [event.by for event in await stage.events(Answered)] == ["mara"]
+        assert len(stage.effects) == 1
+
+
 async def test_what_was_written_to_the_question_before_never_answers_the_one_asked_anew() -> None:
     """Its status was not written before the leader died; the next one hears everything that is not answered."""
     async with Stage() as stage:

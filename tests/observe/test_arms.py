@@ -13,7 +13,9 @@ from controller.adapters.prometheus.metrics import PrometheusMetrics
 from controller.core.presets import PRESETS
 from controller.core.reading import Trust
 from controller.core.rollout import Rollout, Version
+from controller.errors import BadQuery
 from controller.observe.arms import BEFORE, MOST_LOOKS, Arms, step_of
+from controller.ports import Paths, Unavailable
 from controller.runtime.workers import Workers
 from detectors.results import CannotKnow, RollBack, Unknowable, Verdict
 from detectors.series import Workload
@@ -106,6 +108,25 @@ async def test_the_time_before_the_rollout_is_asked_for_once_and_tells_how_the_o
     assert len([query for query in server.queries if "pod=~" in query]) == 6
     arms.forget(CHECKOUT)
     assert (arms.before, arms.latest) == ({}, {})
+
+
+class Bounded(PrometheusMetrics):
+    """A store that refuses to look back before the rollout."""
+
+    async def range(self, query: str, start: datetime, end: datetime, step: timedelta) -> Paths | Unavailable:
+        if start < ROLLOUT.since:
+            raise BadQuery("the query looks back too far", "a later start")
+        return await super().range(query, start, end, step)
+
+
+async def test_a_server_that_refuses_the_time_before_leaves_the_noise_unknown(
+    server: Counters, workers: Workers
+) -> None:
+    metrics = Bounded(connected(server, 5), lambda: NOW)
+    arms = Arms(metrics, workers, SCRAPE)
+    assert isinstance(await arms.verdict(CHECKOUT, ROLLOUT, "http", {}, 0.01, NOW), RollBack)
+    assert arms.before == {}
+    await metrics.close()
 
 
 @pytest.mark.parametrize(

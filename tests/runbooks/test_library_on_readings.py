@@ -83,7 +83,7 @@ async def test_a_healthy_workload_is_left_alone() -> None:
 
 async def test_errors_of_a_few_pods_without_a_change_are_for_the_restart_only_while_an_alert_fires() -> None:
     alerts = (Alert("HighErrors", {"severity": "critical"}),)
-    one, all_alike = Culprits(1, 4, 0.97, 0.001), Culprits(4, 4, 1.0, None)
+    one, all_alike = Culprits(1, 4, 0.97, 0.001), Culprits(4, 4, 1.0, 0.1)
     now = timedelta(minutes=2)
 
     assert await matched(None, now, errors=FAILING, alerts=alerts, blamed=one) == ["restart-errors-without-change"]

@@ -96,7 +96,7 @@ class RemediationSpec(
     digest: Digest
     """Names one exact change to one exact object state."""
     expires: Time
-    """When the question ends. It is never executed later."""
+    """When a question asked at once would end; `status.expires` is when it does."""
     summary: Text
     """What and why, in a sentence."""
     change: Annotated[tuple[Annotated[str, StringConstraints(max_length=512)], ...], Field(max_length=MAX_CHANGES)]
@@ -146,6 +146,8 @@ class RemediationStatus(Shape):
     """What the gate decided."""
     reasons: Annotated[tuple[ShownReason, ...], Field(max_length=MAX_REASONS)] = ()
     """Every reason for it."""
+    expires: Time | None = None
+    """When the question ends. It is never executed later."""
     decision: Answer | None = None
     """The answer that counted."""
     target: Line = ""
@@ -182,7 +184,7 @@ KIND = CustomKind(
         Column(name="Outcome", path=".status.outcome"),
         Column(name="Target", path=".status.target"),
         Column(name="Runbook", path=".spec.runbook"),
-        Column(name="Expires", path=".spec.expires", priority=1),
+        Column(name="Expires", path=".status.expires", priority=1),
         Column(name="Digest", path=".spec.digest", priority=1),
         AGE,
     ),
