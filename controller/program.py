@@ -24,7 +24,7 @@ from controller.core.history import History
 from controller.core.incident import Incident
 from controller.core.presets import of_twins
 from controller.errors import TrimtabError
-from controller.journal import Journal, Replaced
+from controller.journal import Behind, Journal, Replaced
 from controller.kinds import AUTOSCALERS, PODS, REPLICA_SETS, WORKLOADS
 from controller.loops.incidents import Incidents
 from controller.loops.rollouts import Rollouts
@@ -59,7 +59,7 @@ from controller.runtime.executor import Executor
 from controller.runtime.hearing import Hearing
 from controller.runtime.holder import Holder
 from controller.runtime.lag import Pulse
-from controller.runtime.leadership import Leadership
+from controller.runtime.leadership import FOUND, Leadership
 from controller.runtime.lease import Election, Terms
 from controller.runtime.publish import STORE, Publisher
 from controller.runtime.queue import KeyedQueue
@@ -283,9 +283,9 @@ class Program:
             await self.surroundings.refresh()
             await self._note("leading", f"{self.identity} leads, epoch {self.leadership.epoch}")
             if self.leadership.distrusted:
-                await self._note(
-                    "store-distrusted", self.leadership.distrusted, self._paged(self.leadership.distrusted)
-                )
+                await self._page("store-distrusted", self.leadership.distrusted, self.leadership.distrusted)
+            elif annotations.get(FOUND):
+                await self._page("store-trusted", "the store that the Lease remembers is back")
         except BaseException:
             self.leadership.drop()
             raise
@@ -349,22 +349,33 @@ class Program:
             self.queue.add(workload)
 
     async def _mirror(self) -> None:
-        if self.election is not None and await self.leadership.refresh(self.election.seen):
-            await self._note("store-adopted", "a person adopted the store", self._paged(""))
+        """Bring what the Lease remembers up to date; not before whoever was paged is told: it forgets that then."""
+        if self.election is None or not self.leads.is_set():
+            return
+        seen = self.election.seen
+        if await self.leadership.adopted(seen):
+            await self._page("store-adopted", "a person adopted the store")
+        await self.leadership.refresh(seen)
 
     async def _head(self) -> None:
         """Say the log's head where logs are kept, so that a rewritten log can be told (S34)."""
         found = await self.parts.store.identity()
         log.info("audit head", store=found.id, sequence=found.sequence, head=found.head)
 
-    async def _note(self, code: str, text: str, *outbox: OutboxRow) -> None:
+    async def _note(self, code: str, text: str, *outbox: OutboxRow) -> bool:
         now = self.parts.clock.now()
-        if not await self.journal.note("program", Noted(now, code, text, self.identity), now, outbox=outbox):
+        noted = await self.journal.note("program", Noted(now, code, text, self.identity), now, outbox=outbox)
+        if not noted:
             log.warning("not noted", code=code, text=text)
+        return noted
 
-    def _paged(self, distrusted: str) -> OutboxRow:
-        """What tells the pager that the store is not trusted; empty: that it is again."""
-        return OutboxRow(STORE, f"{self.leadership.epoch}/{distrusted[:60]}", {"distrusted": distrusted})
+    async def _page(self, code: str, text: str, distrusted: str = "") -> None:
+        """Tell the pager that the store is not trusted; empty: that it is again. Raises Behind when that could not be
+        noted: whoever asks tries again.
+        """
+        row = OutboxRow(STORE, f"{self.leadership.epoch}/{distrusted[:60]}", {"distrusted": distrusted})
+        if not await self._note(code, text, row):
+            raise Behind("program")
 
     # Noticing
 

@@ -20,7 +20,17 @@ import structlog
 from controller.core import unsettled
 from controller.core.budget import Spent, charges, keeping
 from controller.core.decide import AGAIN, Approval, Auto, Decision, decide
-from controller.core.events import Applied, Claimed, Decided, HandedOver, Intended, NotApplied, Superseded, Undone
+from controller.core.events import (
+    Applied,
+    Claimed,
+    Decided,
+    HandedOver,
+    Intended,
+    NotApplied,
+    Noted,
+    Superseded,
+    Undone,
+)
 from controller.core.incident import Incident, Intent
 from controller.core.observe import plain
 from controller.core.policy import Policy
@@ -43,6 +53,8 @@ log = structlog.get_logger(__name__)
 FRESH = timedelta(seconds=2)
 """How old the last look at target and kill switch may be when the write is sent (S7, S13)."""
 
+UNDO_WAITS = "UndoWaits"
+"""The Kubernetes Event of an undo that waits, and the code of the note that it was told."""
 
 NEWER = "Fenced"
 """What the fence of a leader is refused with after which another one came: no trouble of the workload's."""
@@ -108,9 +120,42 @@ class Executor:
         try:
             incident = await self.rooms.journal.record(incident, (intended,), now, reserve=(kept(incident),))
         except BudgetSpent:
-            log.info("undo waits for the write of another incident", incident=incident.id)
+            await self._undo_waits(incident, action.plan.digest, by)
             return incident
         return await self.settle(incident, seen, policy)
+
+    async def _undo_waits(self, incident: Incident, digest: str, by: str) -> None:
+        """Say once for each undo what it waits for (S33)."""
+        journal, workload, now = self.rooms.journal, incident.workload, self.rooms.clock.now()
+        stream = f"shown:{incident.id}"
+        noted = (item.event for item in await journal.store.read(stream))
+        if any(isinstance(e, Noted) and (e.code, e.text) == (UNDO_WAITS, digest) for e in noted):
+            return
+        wish = f"the undo that {by} asked for" if by else "the undo"
+        why = f"{wish} waits until the action of {await self._writing(incident)} is judged"
+        log.info("undo waits", incident=incident.id, why=why)
+        body = {
+            "apiVersion": workload.api_version,
+            "kind": workload.kind,
+            "namespace": workload.namespace,
+            "name": workload.name,
+            "reason": UNDO_WAITS,
+            "note": f"{incident.id}: {why}",
+            "warning": False,
+        }
+        told = OutboxRow("event", f"{incident.id}/{digest}/{UNDO_WAITS}", body)
+        if not await journal.note(stream, Noted(now, UNDO_WAITS, digest, by), now, outbox=(told,)):
+            log.info("not noted, said again in the next round", incident=incident.id, code=UNDO_WAITS)
+
+    async def _writing(self, incident: Incident) -> str:
+        """The other incident of the workload whose action is under way."""
+        key, history = incident.workload.key, self.rooms.history
+        known = (history.open.get(key), *(one.incident for one in history.unfinished.get(key, ())))
+        for name in known:
+            other = await self.rooms.journal.load(name) if name is not None and name != incident.id else None
+            if other is not None and (other.verifying or other.intent is not None):
+                return other.id
+        return "another incident"
 
     async def settle(self, incident: Incident, seen: Seen, policy: Policy) -> Incident:
         """Bring an open intent to its end: by reading what became of it, or by writing once more what still stands.

@@ -86,20 +86,24 @@ class Leadership:
         self.mirror = {FOUND: found.id} if self.distrusted else write_mirror(replace(found, epoch=self.epoch))
         log.info("leading", epoch=self.epoch, store=found.id, distrusted=self.distrusted)
 
-    async def refresh(self, annotations: Mapping[str, str]) -> bool:
-        """Bring the mirror up to date; True when a person has adopted the store meanwhile.
+    async def adopted(self, annotations: Mapping[str, str]) -> bool:
+        """True when a person has adopted the store that is not trusted yet."""
+        if self.epoch is None or not self.distrusted:
+            return False
+        return annotations.get(ADOPT) == (await self.store.identity()).id
+
+    async def refresh(self, annotations: Mapping[str, str]) -> None:
+        """Trust the store if it was adopted, and bring the mirror up to date.
 
         A distrusted store is never mirrored over the one that the Lease remembers.
         """
         if self.epoch is None:
-            return False
+            return
         found = await self.store.identity()
-        adopted = bool(self.distrusted) and annotations.get(ADOPT) == found.id
-        if adopted:
+        if self.distrusted and annotations.get(ADOPT) == found.id:
             self.distrusted = ""
         if not self.distrusted:
             self.mirror = {**write_mirror(found), FOUND: "", ADOPT: ""}
-        return adopted
 
     def annotations(self) -> Mapping[str, str]:
         """What the next renewal writes."""

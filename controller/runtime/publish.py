@@ -87,8 +87,8 @@ class Publisher:
         if row.kind == REPORT:
             await self.weekly.tell(datetime.fromisoformat(row.body["end"]))
             return
-        if row.kind == "floor":
-            await self._floor(row)
+        if row.kind in ("event", "floor"):
+            await self._event(row)
             return
         if row.kind == STORE:
             await self._page(store_notice(row, self.link))
@@ -116,8 +116,8 @@ class Publisher:
         if problems:
             raise problems[0]
 
-    async def _floor(self, row: OutboxRow) -> None:
-        """A Kubernetes Event about an autoscaler: what became of its floor."""
+    async def _event(self, row: OutboxRow) -> None:
+        """A Kubernetes Event told as it stands: what became of a floor, what an undo waits for."""
         about, note = row.body, str(row.body["note"])[:1000]
         regarding = {
             "apiVersion": about["apiVersion"],
@@ -244,9 +244,9 @@ class Publisher:
 
 
 def store_notice(row: OutboxRow, link: str) -> Notice:
-    """What pages somebody when the store is not the one that the Lease remembers, and when it was adopted (S37)."""
+    """What pages somebody when the store is not the one that the Lease remembers, and when it is again (S37)."""
     told = str(row.body.get("distrusted", ""))
-    summary = f"trimtab only observes: {told}" if told else "the store was adopted: trimtab acts again"
+    summary = f"trimtab only observes: {told}" if told else "the store is trusted again: trimtab acts"
     remedy = {"remedy": "bring the old store back, or `trimtab store adopt`"} if told else {}
     return Notice("trimtab-store", summary, "critical", "trimtab", remedy, link, resolved=not told)
 

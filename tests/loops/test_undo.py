@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 
 from controller.core.events import Applied, Intended, NotApplied, Superseded, Undone, Via
 from controller.core.incident import Incident
+from controller.kinds import EVENTS
 from controller.loops.incidents import Incidents
 from controller.runtime.answers import Reply
 from controller.runtime.executor import Executor
@@ -99,6 +100,24 @@ async def test_an_undo_waits_until_the_write_of_another_incident_is_judged() -> 
         assert second.action is not None
         assert second.action.outcome is Outcome.EFFECTIVE
         assert stage.memory() == "256Mi"
+
+
+async def test_s33_what_an_undo_waits_for_is_told_once() -> None:
+    async with Stage() as stage:
+        await repaired(stage)
+        await broken_again(stage)
+        await stage.click("approve")
+        await stage.tick()
+        await undo(stage)
+        await stage.run(MINUTE / 2)
+        await stage.crashed()
+        await stage.tick()
+        assert stage.memory() == "384Mi"
+
+        (told,) = [event for event in stage.objects.all(EVENTS) if event["reason"] == "UndoWaits"]
+        assert told["note"] == "INC-1: the undo that noor asked for waits until the action of INC-2 is judged"
+        assert told["regarding"]["name"] == "checkout"
+        assert "series" not in told
 
 
 async def test_another_incident_waits_until_an_undo_is_settled() -> None:

@@ -66,9 +66,11 @@ async def test_s37_another_store_is_found_out_and_trusted_only_once_adopted() ->
     assert leader.distrusted
     assert leader.annotations() == {FOUND: "store-b"}
 
-    assert not await leader.refresh({**other, ADOPT: "store-c"})
+    assert not await leader.adopted({**other, ADOPT: "store-c"})
+    await leader.refresh({**other, ADOPT: "store-c"})
     assert leader.distrusted
-    assert await leader.refresh({**other, ADOPT: "store-b"})
+    assert await leader.adopted({**other, ADOPT: "store-b"})
+    await leader.refresh({**other, ADOPT: "store-b"})
     assert not leader.distrusted
     assert leader.annotations()["trimtab.dev/store"] == "store-b"
     assert (leader.annotations()[FOUND], leader.annotations()[ADOPT]) == ("", "")
@@ -81,4 +83,5 @@ async def test_who_ceases_to_lead_trusts_and_mirrors_nothing() -> None:
 
     assert (leader.epoch, dict(leader.annotations())) == (None, {})
     assert leader.distrusted
-    assert not await leader.refresh({})
+    await leader.refresh({})
+    assert dict(leader.annotations()) == {}

@@ -6,18 +6,19 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from controller.adapters.memory.clock import VirtualClock
 from controller.adapters.memory.leases import MemoryLease, MemoryLeases
 from controller.adapters.memory.store import MemoryStore
 from controller.errors import StoreUnavailable
-from controller.ports import Leases, LeaseState, Stored
+from controller.ports import Commit, CommitResult, Leases, LeaseState, Stored
 from controller.program import Program
-from controller.runtime.leadership import ADOPT, STORE
+from controller.runtime.leadership import ADOPT, FOUND, STORE, write_mirror
 from controller.runtime.lease import Election, Terms
 from tests.loops.stage import MINUTE, Stage
 
@@ -122,6 +123,51 @@ async def test_s37_a_store_that_is_not_trusted_pages_until_it_is_adopted() -> No
 
     assert [notice.resolved for notice in stage.pager.sent] == [False, True]
     assert {notice.key for notice in stage.pager.sent} == {"trimtab-store"}
+
+
+async def test_s37_whoever_was_paged_about_a_store_is_told_once_when_the_right_one_is_back() -> None:
+    stage = Stage()
+    right = write_mirror(await stage.store.identity())
+    stage.lease.swap(LeaseState("", None, timedelta(seconds=15), 1, {**right, FOUND: "0" * 32}, ""))
+    async with running(stage.program):
+        await until(stage, lambda: len(stage.pager.sent) == 1)
+        await until(stage, lambda: stage.program.leadership.annotations().get(FOUND) == "")
+    stage.clock = VirtualClock(stage.clock.now())
+    stage.start()
+    async with running(stage.program):
+        await until(stage, stage.program.leads.is_set)
+        await stage.program.publisher.deliver()
+
+    assert [(notice.key, notice.resolved) for notice in stage.pager.sent] == [("trimtab-store", True)]
+
+
+async def test_s37_a_store_whose_adoption_could_not_be_noted_is_not_trusted_before_it_is() -> None:
+    class Refusing(MemoryStore):
+        refusing = False
+
+        async def commit(self, commit: Commit, now: datetime) -> CommitResult:
+            if self.refusing:
+                raise StoreUnavailable("away")
+            return await super().commit(commit, now)
+
+    store = Refusing()
+    stage = Broken(store)
+    stage.lease.swap(LeaseState("", None, timedelta(seconds=15), 1, {STORE: "0" * 32}, ""))
+    async with running(stage.program):
+        await until(stage, lambda: len(stage.pager.sent) == 1)
+        election, adopted = stage.program.election, {ADOPT: (await store.identity()).id}
+        assert election is not None
+        election.seen, store.refusing = adopted, True
+        with pytest.raises(StoreUnavailable):
+            await stage.program._mirror()
+        assert stage.program.leadership.distrusted
+
+        election.seen, store.refusing = adopted, False
+        await stage.program._mirror()
+        assert not stage.program.leadership.distrusted
+        await until(stage, lambda: len(stage.pager.sent) == 2)
+
+    assert [notice.resolved for notice in stage.pager.sent] == [False, True]
 
 
 async def test_what_breaks_as_the_lease_changes_hands_is_said() -> None:
