@@ -73,7 +73,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A write committed to and not yet settled."""
+    """A write committed to and not yet settled; `told` once a person was paged that it stays so."""
 
     key: str
     digest: str
@@ -85,6 +85,7 @@ class Intent:
     since: datetime
     before: Mapping[str, JsonValue] = field(default_factory=dict)
     claimed: bool = False
+    told: bool = False
 
     @classmethod
     def of(cls, event: Intended) -> Intent:
@@ -239,7 +240,8 @@ def evolve(incident: Incident, event: Event) -> Incident:  # noqa: PLR0911 - one
         case Decided():
             return replace(incident, decision=event)
         case HandedOver():
-            return replace(incident, handed_over=event.reasons, paged=True)
+            intent = replace(incident.intent, told=True) if incident.intent is not None else None
+            return replace(incident, handed_over=event.reasons, paged=True, intent=intent)
         case Closed():
             return replace(incident, closed=event, question=_over(incident.question, "closed"))
         case Asked() | Answered() | Expired() | Escalated():
@@ -296,12 +298,12 @@ def _superseded(incident: Incident, event: Superseded) -> Incident:
     question, proposal = incident.question, incident.proposal
     if question is not None and question.digest == event.digest:
         question = _over(question, event.reason)
-    intent = None if incident.intent is not None and incident.intent.key == event.key else incident.intent
+    if incident.intent is not None and incident.intent.key == event.key:
+        incident = _settled(incident, incident.intent)
     current = proposal is not None and proposal.plan.digest == event.digest
     return replace(
         incident,
         question=question,
-        intent=intent,
         proposal=None if current else proposal,
         decision=None if current else incident.decision,
     )
@@ -317,11 +319,16 @@ def _intent(incident: Incident, event: Intended | Claimed | Applied | NotApplied
         case Claimed():
             return replace(incident, intent=replace(intent, epoch=event.epoch, claimed=True))
         case NotApplied():
-            return _given_up(replace(incident, intent=None), intent)
+            return _given_up(_settled(incident, intent), intent)
         case Applied() if intent.undo:
-            return replace(incident, intent=None)
+            return _settled(incident, intent)
         case Applied():
             return replace(incident, intent=None, action=_applied(incident, intent, event), handed_over=())
+
+
+def _settled(incident: Incident, intent: Intent) -> Incident:
+    """The write has come to its end: that it was not settled is no longer what a person has to take."""
+    return replace(incident, intent=None, handed_over=() if intent.told else incident.handed_over)
 
 
 def _given_up(incident: Incident, intent: Intent) -> Incident:

@@ -54,6 +54,11 @@ class Patience:
     lasting: timedelta
     rollout: timedelta = timedelta(minutes=5)
 
+    @property
+    def excused(self) -> timedelta:
+        """How long a rollout under way excuses what is worse: never beyond the verdict (S25)."""
+        return min(self.rollout, self.within)
+
 
 def healthy(
     before: Mapping[str, JsonValue], now: Mapping[str, JsonValue], symptoms: tuple[str, ...]
@@ -78,7 +83,7 @@ def blame(action: Action, outcome: Outcome, troubled: bool, measured_from: datet
 
     `outcome` is what the objects say of it, `troubled` whether a pod of the changed template fails, `measured_from` the
     beginning of the time over which the error share was measured: before the end of the rollout, the pods that are
-    gone have their part in it. At the end of the step's time (`overdue`) everything counts.
+    gone have their part in it. At the end of the step's time, or of the repair's (`overdue`), everything counts.
     """
     done = action.rolled_out_at
     if overdue or troubled or outcome in (Outcome.INEFFECTIVE, Outcome.HARMFUL):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from controller.core.incident import Incident, Intent
+from controller.core.incident import Intent
 from controller.core.words import clock
 
 CODE = "unsettled"
@@ -21,21 +21,12 @@ def due(intent: Intent, now: datetime, *, for_good: bool) -> bool:
     return for_good or now - intent.since >= LONG
 
 
-def told(incident: Incident, intent: Intent) -> bool:
-    """Whether a person has this write already."""
-    return any(reason.startswith(_begins(intent)) for reason in incident.handed_over)
-
-
 def reasons(intent: Intent, why: str) -> tuple[str, ...]:
     """What whoever is paged reads first."""
     what = "taking the change back" if intent.undo else "the change"
     stands = f"{what} may be in force or not: nobody heard" if intent.claimed else f"{what} was not sent"
     return (
-        f"{_begins(intent)}: {why}",
+        f"a write begun at {clock(intent.since)} UTC is not settled: {why}",
         stands,
         "it is settled as soon as the workload can be read and written again; nothing else is done to it before",
     )
-
-
-def _begins(intent: Intent) -> str:
-    return f"a write begun at {clock(intent.since)} UTC is not settled"

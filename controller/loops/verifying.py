@@ -51,7 +51,7 @@ def look(rooms: Rooms, action: Action, seen: Seen, runbook: Runbook | None) -> L
     if not seen.data.healthy:
         return Look(None, False, f"the data cannot be trusted: {seen.data}", done)
     outcome = rooms.registry[action.plan.remediation].verify(action.plan, seen.world)
-    overdue = rooms.clock.now() - action.applied_at >= patience(runbook, action.step).rollout
+    overdue = rooms.clock.now() - action.applied_at >= patience(runbook, action.step).excused
     by = blame(action, outcome, troubled(seen.world, action.applied_at), seen.at - rooms.sight.window, overdue)
     bad = worse(action.before, plain(seen.evidence), action.plan.touches.ready_at_least, by)
     held, detail = effect(outcome) or health(action, seen, runbook)

@@ -286,7 +286,7 @@ class Executor:
         """Page a person about a write that stays open; once for each write."""
         intent, now = incident.intent, self.rooms.clock.now()
         log.warning("write not settled", incident=incident.id, why=why)
-        if intent is None or not unsettled.due(intent, now, for_good=for_good) or unsettled.told(incident, intent):
+        if intent is None or intent.told or not unsettled.due(intent, now, for_good=for_good):
             return incident
         paged = OutboxRow("page", incident.id, {"incident": incident.id, "severity": "error"})
         handed = HandedOver(now, unsettled.reasons(intent, why))

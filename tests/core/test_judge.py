@@ -177,3 +177,15 @@ def test_only_what_is_blamed_on_the_change_makes_it_worse(by: Blame, is_worse: t
     fewer, failing = {**HEALTHY, "replicas.ready": 3}, {**HEALTHY, "signals.errors.value": 0.3}
 
     assert (worse(CRASHING, fewer, None, by), worse(CRASHING, failing, None, by)) == is_worse
+
+
+@pytest.mark.parametrize("within", [4, 5, 15])
+def test_s25_errors_that_begin_while_it_rolls_out_are_harm_by_the_verdict_at_the_latest(within: int) -> None:
+    """A runbook may give the repair less time than its step has for the rollout (5 min)."""
+    patience = Patience(within=timedelta(minutes=within), lasting=timedelta(minutes=1))
+    acted, failing, at_end = action(undoable=True), {**HEALTHY, "signals.errors.value": 0.3}, now(within)
+    by = blame(acted, Outcome.INCONCLUSIVE, False, now(within - 3), at_end - APPLIED >= patience.excused)
+    look = Look(False, worse(CRASHING, failing, None, by), "still under way")
+
+    assert patience.excused == timedelta(minutes=min(within, 5))
+    assert judge(acted, look, patience, at_end) is Outcome.HARMFUL

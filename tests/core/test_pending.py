@@ -4,7 +4,18 @@ from collections.abc import Callable
 
 import pytest
 
-from controller.core.events import Closed, HandedOver, Observed, Undone
+from controller.core.events import (
+    Applied,
+    Claimed,
+    Closed,
+    HandedOver,
+    Intended,
+    NotApplied,
+    NothingFits,
+    Observed,
+    Superseded,
+    Undone,
+)
 from controller.core.pending import (
     Apply,
     Ask,
@@ -150,3 +161,40 @@ def test_an_incident_without_symptoms_pages_nobody() -> None:
     tale = nothing_fits().add(Observed(at("14:03:00"), (), samples.HEALTHY))
 
     assert pending(tale.incident, at("15:00:00")) == ()
+
+
+def test_s25_harm_goes_to_a_person_though_the_undo_was_paged_as_not_settled_before() -> None:
+    tale, key = harmed(), "INC-3/0/2"
+    tale.add(Intended(at("14:13:11"), key, tale.digest, 0, 2, epoch=7, undo=True), Claimed(at("14:13:11"), key, 7, "1"))
+    tale.add(HandedOver(at("14:18:11"), ("a write begun at 14:13 UTC is not settled: Unknown",)))
+    tale.add(Applied(at("14:19:00"), key, "2"), Undone(at("14:19:00"), tale.digest, True, "256Mi again"))
+
+    page = Page(("it is worse than before: errors 9 %", "it was taken back: 256Mi again"))
+    assert pending(tale.incident, at("14:19:00")) == (page,)
+
+
+@pytest.mark.parametrize("given_up", [True, False], ids=["given up", "superseded"])
+def test_s33_a_settled_write_is_no_longer_what_a_person_has_to_take(given_up: bool) -> None:
+    tale = samples.unsettled()
+    key, digest = f"{tale.id}/0/1", tale.digest
+    tale.add(HandedOver(at("14:10:03"), ("a write begun at 14:05 UTC is not settled: Forbidden",)))
+    tale.add(
+        NotApplied(at("14:11:00"), key, "Forbidden", "may not patch")
+        if given_up
+        else Superseded(at("14:11:00"), digest, "the world has changed", key)
+    )
+    assert tale.incident.handed_over == ()
+
+    tale.add(NothingFits(at("14:11:01"), ("nothing else fits",)))
+    assert pending(tale.incident, at("14:12:00")) == (Page((unfit(("nothing else fits",)),)),)
+
+
+def test_a_write_that_nobody_was_told_about_leaves_an_earlier_hand_over_as_it_is() -> None:
+    before, key = ("the rollback had no effect",), "INC-3/0/2"
+    tale = harmed().add(HandedOver(at("14:13:10"), before))
+    tale.add(
+        Intended(at("14:13:11"), key, tale.digest, 0, 2, epoch=7, undo=True),
+        NotApplied(at("14:13:12"), key, "Forbidden", "may not"),
+    )
+
+    assert tale.incident.handed_over == before
