@@ -38,6 +38,12 @@ def stream_of(workload: Workload) -> str:
     return f"{STREAM}{workload.key}"
 
 
+def workload_of(stream: str) -> Workload:
+    """Whose floor a stream is about, where none of the events at hand names it. Raises ValueError for no such name."""
+    namespace, kind, name = stream.removeprefix(STREAM).split("/")
+    return Workload(namespace, kind, name)
+
+
 FIRST_REST, LONGEST_REST = timedelta(minutes=1), timedelta(hours=1)
 """Pauses after writes that failed, each twice the one before."""
 

@@ -140,7 +140,7 @@ def _told(name: str, events: Sequence[Event], begin: datetime) -> Told | None:
     """What one stream tells of the stretch, None when nothing."""
     if name.startswith("incident:"):
         return _incident(events, begin)
-    return floor_told(events, begin) if name.startswith("floor:") else None
+    return floor_told(name, events, begin) if name.startswith("floor:") else None
 
 
 COUNTS = (Opened, Decided, Asked, Answered, Expired, Applied, Verified, Undone, HandedOver)

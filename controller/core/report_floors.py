@@ -20,13 +20,14 @@ from controller.core.events import (
     FloorProposed,
     FloorReleased,
 )
+from controller.core.floor import workload_of
 from controller.core.report_parts import Deed, Line, Loop, Mark, Told, Way
 from controller.core.routes import Reason, Route
 from controller.core.words import clean, count
 
 
-def floor_told(events: Sequence[Event], begin: datetime) -> Told | None:
-    """One workload's floor: one line for the whole stretch."""
+def floor_told(stream: str, events: Sequence[Event], begin: datetime) -> Told | None:
+    """One workload's floor: one line for the whole stretch. The events may be the end of its stream only."""
     deeds = tuple(deed for deed in floors_of(events) if deed.at >= begin)
     news = [event for event in events if isinstance(event, FloorEnded | FloorReleased) and event.at >= begin]
     held_back = [event for event in events if _held_back(event) and event.at >= begin]
@@ -38,7 +39,8 @@ def floor_told(events: Sequence[Event], begin: datetime) -> Told | None:
     if not told:
         return None
     first = deeds[0] if deeds else (news or held_back or worth)[0]
-    workload = next(event.workload for event in events if isinstance(event, FLOORS))
+    named = (event.workload for event in events if isinstance(event, FLOORS))
+    workload = next(named, None) or workload_of(stream)
     ended = any(isinstance(event, FloorEnded) for event in news)
     failed = any(event.bearing in (Bearing.LATE, Bearing.EXCEEDED) for event in worth)
     done = bool(worth) or any(deed.way.done for deed in deeds)

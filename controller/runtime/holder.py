@@ -58,6 +58,7 @@ log = structlog.get_logger(__name__)
 
 REMEDY = Remedy()
 AGAIN = timedelta(seconds=30)
+TOO_OLD = f"reading the autoscaler takes longer than {FRESH.seconds} s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +184,8 @@ class Holder:
             told = "; ".join(reason.message for reason in decision.reasons if reason.route is decision.route)
             over = Superseded(self.rooms.clock.now(), plan.digest, told, intent.key)
             return False, await self.record(floor, over, release=(intent.key,))
-        if not self._fresh(floor, world):
-            return False, floor
+        if not self._fresh(world):
+            return False, await self._waits(floor, scene, TOO_OLD)
         floor = await self._claim(floor, intent, world)
         result = await self.rooms.cluster.apply(step, world.resource_version)
         match result:
@@ -195,7 +196,7 @@ class Holder:
             case answers.Conflict():
                 return True, floor
             case _:
-                return False, await self._not_in(floor, intent, result)
+                return False, await self._not_in(floor, intent, result, scene)
 
     async def _giving_back(self, floor: Floor, intent: Intent, world: World, scene: Scene) -> tuple[bool, Floor]:
         step = release_of(world)
@@ -203,8 +204,8 @@ class Holder:
             return False, await self._released(floor, intent, world, world.resource_version)
         if await read_pause(self.rooms, floor.workload.namespace) is not None:
             return False, await self._waits(floor, scene, "automation is paused, or whether it is cannot be read")
-        if not self._fresh(floor, world):
-            return False, floor
+        if not self._fresh(world):
+            return False, await self._waits(floor, scene, TOO_OLD)
         floor = await self._claim(floor, intent, world)
         result = await self.rooms.cluster.release(step, world.resource_version)
         match result:
@@ -215,7 +216,7 @@ class Holder:
             case answers.Conflict():
                 return True, floor
             case _:
-                return False, await self._not_in(floor, intent, result)
+                return False, await self._not_in(floor, intent, result, scene)
 
     async def _unfenced(
         self, floor: Floor, scene: Scene, result: answers.Refused | answers.Conflict | answers.Unknown
@@ -240,13 +241,10 @@ class Holder:
             floor, Claimed(self.rooms.clock.now(), intent.key, self.epoch(), world.resource_version)
         )
 
-    def _fresh(self, floor: Floor, world: World) -> bool:
-        fresh = self.rooms.clock.now() - world.read_at <= FRESH
-        if not fresh:
-            log.warning("reading too old to write on", floor=floor.workload.key)
-        return fresh
+    def _fresh(self, world: World) -> bool:
+        return self.rooms.clock.now() - world.read_at <= FRESH
 
-    async def _not_in(self, floor: Floor, intent: Intent, result: answers.ApplyResult) -> Floor:
+    async def _not_in(self, floor: Floor, intent: Intent, result: answers.ApplyResult, scene: Scene) -> Floor:
         """The write did not go through, or nobody knows."""
         match result:
             case answers.Gone(message):
@@ -254,8 +252,7 @@ class Holder:
             case answers.Refused(code, message):
                 return await self._give_up(floor, intent, code, message)
             case answers.Unknown(message):
-                log.warning("result unknown", floor=floor.workload.key, key=intent.key, message=message)
-                return floor
+                return await self._waits(floor, scene, f"whether it was written is not known: {message}")
             case _:
                 return floor
 

@@ -13,13 +13,13 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from controller.core.events import Event, Noted
+from controller.core.events import Event, FloorEnded, FloorHeld, FloorReleased, Noted
 from controller.core.history import History
 from controller.core.report import Report, report
 from controller.core.report_text import WEEK, key, message
 from controller.errors import ChatUnavailable
 from controller.observe.rooms import Rooms
-from controller.ports import Chat, OutboxRow, Store
+from controller.ports import Chat, OutboxRow, Store, Stored
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +32,9 @@ OFTEN = timedelta(minutes=5)
 BESIDES = ("floor:", "rollout:")
 """Streams that a report is about besides incidents, which are kept in memory."""
 BEFORE = 20
-"""Events before the stretch that are read as well: among them is nearly always the last that a floor was held by."""
+"""Events before the stretch that are read as well: among them is nearly always the last that a floor was held by. Where
+it is not and would matter, the whole stream is read.
+"""
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -56,8 +58,17 @@ async def streams_of(store: Store, history: History, begin: datetime) -> Mapping
     found.update({name: tuple(events) for name, events in history.streams.items()})
     for prefix in BESIDES:
         grown = await store.since(prefix, day, BEFORE)
-        found.update({name: [item.event for item in stored] for name, stored in grown.items()})
+        for name, stored in grown.items():
+            whole = await store.read(name) if cut_short(stored, day) else stored
+            found[name] = [item.event for item in whole]
     return found
+
+
+def cut_short(stored: Sequence[Stored], day: datetime) -> bool:
+    """Whether a floor was held in the stretch, and how high it stood before is further back than was read."""
+    stands = (item for item in stored if isinstance(item.event, FloorHeld | FloorEnded | FloorReleased))
+    first = next((item.event for item in stands), None)
+    return stored[0].number > 1 and isinstance(first, FloorHeld) and first.at >= day
 
 
 @dataclass(slots=True)

@@ -348,6 +348,17 @@ def worth(bearing: Bearing, day: int) -> FloorJudged:
     return FloorJudged(at, samples.CHECKOUT, 6, bearing, at - timedelta(minutes=8), at, 3, 420.0, 400.0, at, at)
 
 
+def test_a_floor_of_which_only_the_gate_speaks_in_the_stretch_is_told_by_the_name_of_its_stream() -> None:
+    spent = blocker("budget-spent", "pod-hours of shop are spent", Lifts.TIME)
+
+    (line,) = floors(Decided(samples.at("08:00:00"), "d", Route.WAIT, (spent,))).lines
+
+    assert (line.workload, line.text) == (
+        samples.CHECKOUT,
+        "held back 1 × by the gate: pod-hours of shop are spent.",
+    )
+
+
 def test_what_floors_were_worth_is_counted() -> None:
     found = floors(held(6, 2), worth(Bearing.IN_TIME, 2), worth(Bearing.IN_TIME, 1), worth(Bearing.NOT_NEEDED, 0))
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from controller.core.events import Decided, HandedOver, Undone, Via
 from controller.ports import Notice
-from remediations.cluster import ApplyResult, Refused
+from detectors.series import Workload
+from remediations.cluster import ApplyResult, Gone, Refused, Unreadable, World
 from remediations.memory import Losing
 from remediations.plan import Outcome
 from tests.loops.floors import FloorStage
@@ -150,6 +153,44 @@ async def test_a_floor_whose_autoscaler_cannot_be_read_for_minutes_says_so() -> 
 
         (reason,) = [r for event in await decisions(stage) for r in event.reasons if r.code == "unsettled"]
         assert "the autoscaler cannot be read: connection refused" in reason.message
+
+
+@pytest.mark.parametrize("undo", [False, True], ids=["hold", "release"])
+async def test_a_floor_whose_write_is_never_answered_is_told_once(undo: bool) -> None:
+    async with FloorStage() as stage:
+        if undo:
+            await stage.needs(6)
+            stage.scale_by("Off")
+        stage.cluster.disturb(*[Losing(applied=False)] * 40)
+        before = stage.events_told()
+        await (stage.tick() if undo else stage.needs(6))
+        await stage.run(8 * MINUTE)
+
+        assert stage.floor().intent is not None
+        (reason,) = [r for event in await decisions(stage) for r in event.reasons if r.code == "unsettled"]
+        assert "whether it was written is not known: no answer: the connection broke off" in reason.message
+        assert stage.events_told() == [*before, "FloorWaits"]
+
+
+@pytest.mark.parametrize("undo", [False, True], ids=["hold", "release"])
+async def test_a_floor_whose_autoscaler_is_always_read_too_slowly_is_told_once(undo: bool) -> None:
+    async with FloorStage() as stage:
+        if undo:
+            await stage.needs(6)
+            stage.scale_by("Off")
+        look, before = stage.cluster.read, stage.events_told()
+
+        async def slowly(workload: Workload) -> World | Gone | Unreadable:
+            seen = await look(workload)
+            return replace(seen, read_at=seen.read_at - MINUTE) if isinstance(seen, World) else seen
+
+        stage.cluster.read = slowly  # type: ignore[method-assign]  # what a slow API server looks like
+        await (stage.tick() if undo else stage.needs(6))
+        await stage.run(8 * MINUTE)
+
+        (reason,) = [r for event in await decisions(stage) for r in event.reasons if r.code == "unsettled"]
+        assert "reading the autoscaler takes longer than 2 s" in reason.message
+        assert stage.events_told() == [*before, "FloorWaits"]
 
 
 async def decisions(stage: FloorStage) -> list[Decided]:

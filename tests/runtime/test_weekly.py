@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from controller.core.events import Event, FloorHeld
+from controller.core.events import Decided, Event, FloorHeld
 from controller.core.report import report
+from controller.core.routes import Lifts, Route, blocker
 from controller.errors import ChatUnavailable
 from controller.ports import Commit, Message
 from controller.runtime.weekly import fell_due
@@ -90,6 +91,24 @@ async def test_the_report_reads_only_its_week_and_tells_the_same() -> None:
 
         assert made == report(streams, begin, MONDAY, watched=made.watched)
         assert [deed.text for deed in made.deeds] == ["floor raised to 8 (its own minimum is 2)"]
+
+
+async def test_a_floor_held_long_before_the_stretch_is_not_told_as_raised_whatever_was_decided_since() -> None:
+    async with Stage() as stage:
+        autoscaler = Workload("shop", "HorizontalPodAutoscaler", "checkout", "autoscaling/v2")
+        waits = Decided(MONDAY, "d", Route.WAIT, (blocker("budget", "spent", Lifts.TIME),))
+        held = FloorHeld(MONDAY, stage.checkout, autoscaler, "uid", "shop/checkout@1", 9, was=2)
+        told: list[tuple[int, Decided | FloorHeld]] = [(-30, held), *[(-20, waits)] * 30, (-3, waits)]
+        told.append((-2, replace(held, replicas=7)))
+        for number, (days, event) in enumerate(told):
+            at = MONDAY + days * DAY
+            await stage.store.commit(Commit(f"floor:{stage.checkout.key}", number, (replace(event, at=at),)), at)
+        await stage.program.journal.catch_up()
+
+        made = await stage.program.publisher.weekly.made(MONDAY)
+
+        assert [line.text for line in made.lines] == ["held back 1 × by the gate: spent."]
+        assert made.deeds == ()
 
 
 async def test_another_leader_does_not_tell_it_again() -> None:
