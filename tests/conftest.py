@@ -1,4 +1,4 @@
-"""Wires the plugins (the real servers, and the order of the files), and keeps the logging of the process as it was."""
+"""Wires the plugins (real servers, and the order of the files), and gives each test the logging of a fresh process."""
 
 import logging
 from collections.abc import Iterator
@@ -10,10 +10,12 @@ pytest_plugins = ["tests.controlplane.fixtures", "tests.charts.fixtures", "tests
 
 
 @pytest.fixture(autouse=True)
-def logging_as_it_was() -> Iterator[None]:
-    """Commands and the demo configure logging for their process, which here is everybody's."""
-    root, configured = logging.getLogger(), structlog.get_config()
+def fresh_logging() -> Iterator[None]:
+    """Commands and the demo configure logging for their process, which here is everybody's; a fixture of a whole module
+    may have done so before this test.
+    """
+    structlog.reset_defaults()
+    root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     yield
     root.handlers, root.level = handlers, level
-    structlog.configure(**configured)

@@ -60,7 +60,7 @@ _FLOATS = (
     ("slow_median", 1.0),
     ("slow_sigma", 1.0),
     ("service_time", 0.01),
-    ("reach", 0.0),
+    ("reach", np.inf),
     ("granted", 1.0),
     ("wait", 0.0),
     ("requests", 0.0),
