@@ -32,8 +32,7 @@ DEFAULT_EXPIRY = timedelta(minutes=15)
 
 def name_of(incident: str, proposed: Proposed, events: Sequence[Event]) -> str:
     """`inc-2041-7f3a`; asked again about the same plan, `inc-2041-7f3a-2`, since an answer is given once."""
-    digest = proposed.plan.digest
-    return name_after(incident, digest, sum(isinstance(event, Asked) and event.digest == digest for event in events))
+    return name_after(incident, proposed.plan.digest, len(questions(proposed, events)))
 
 
 def name_after(incident: str, digest: str, questions: int) -> str:
@@ -46,17 +45,22 @@ def plans(events: Sequence[Event]) -> tuple[Proposed, ...]:
     return tuple({event.plan.digest: event for event in events if isinstance(event, Proposed)}.values())
 
 
+def questions(proposed: Proposed, events: Sequence[Event]) -> Mapping[int, Asked]:
+    """Every question about this plan, by its place among the events."""
+    digest = proposed.plan.digest
+    return {i: event for i, event in enumerate(events) if isinstance(event, Asked) and event.digest == digest}
+
+
 def rounds(proposed: Proposed, events: Sequence[Event]) -> tuple[Sequence[Event], ...]:
     """What had happened until this plan was asked about anew, once for each question but the last; and everything."""
-    digest = proposed.plan.digest
-    _, *anew = [i for i, event in enumerate(events) if isinstance(event, Asked) and event.digest == digest] or [0]
+    _, *anew = questions(proposed, events) or [0]
     return (*(events[:index] for index in anew), events)
 
 
 def expires(proposed: Proposed, events: Sequence[Event]) -> datetime:
     """When its question ends (the newest one), or would have."""
-    asked = [event.expires for event in events if isinstance(event, Asked) and event.digest == proposed.plan.digest]
-    return asked[-1] if asked else proposed.at + DEFAULT_EXPIRY
+    asked = list(questions(proposed, events).values())
+    return asked[-1].expires if asked else proposed.at + DEFAULT_EXPIRY
 
 
 def manifest(incident: Incident, proposed: Proposed, events: Sequence[Event]) -> dict[str, Any]:
@@ -127,7 +131,7 @@ def status(
 def answers(proposed: Proposed, events: Sequence[Event]) -> tuple[Event, ...]:
     """What came of the newest question about this plan: an answer counts for the question that it was given to."""
     digest = proposed.plan.digest
-    asked = [index for index, event in enumerate(events) if isinstance(event, Asked) and event.digest == digest]
+    asked = list(questions(proposed, events))
     since = events[asked[-1] if asked else events.index(proposed) :]
     return tuple(
         event

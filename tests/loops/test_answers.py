@@ -12,7 +12,7 @@ from typing import Any
 from controller.api.v1alpha1.kinds import REMEDIATION
 from controller.core.events import Answered, Ignored, UndoAsked, Via
 from tests.loops.stage import MINUTE, NOOR, Stage
-from tests.loops.test_incidents import asked, raised
+from tests.loops.test_incidents import asked, held_back, raised
 
 
 def remediations(stage: Stage) -> list[Mapping[str, Any]]:
@@ -64,17 +64,6 @@ async def test_an_api_server_that_cannot_be_asked_for_a_moment_leaves_no_trace_i
         await stage.click("approve")
         await stage.run(MINUTE)
         assert len(stage.effects) == 1
-
-
-async def held_back(stage: Stage) -> None:
-    """Approved, paused until the approval was too old, asked about anew."""
-    await asked(stage)
-    await stage.click("approve")
-    stage.pause()
-    await stage.run(16 * MINUTE, MINUTE)
-    stage.resume()
-    await stage.run(MINUTE)
-    assert stage.effects == ()
 
 
 async def test_a_question_asked_anew_hears_an_answer_of_its_own() -> None:

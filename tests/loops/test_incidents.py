@@ -47,6 +47,17 @@ async def asked(stage: Stage) -> None:
     assert stage.effects == ()
 
 
+async def held_back(stage: Stage) -> None:
+    """Approved, paused until the approval was too old, asked about anew; nothing was done."""
+    await asked(stage)
+    await stage.click("approve")
+    stage.pause()
+    await stage.run(16 * MINUTE, MINUTE)
+    stage.resume()
+    await stage.run(MINUTE)
+    assert stage.effects == ()
+
+
 async def test_a_crash_loop_is_asked_about_approved_repaired_once_verified_and_learned() -> None:
     async with Stage() as stage:
         await asked(stage)
@@ -359,14 +370,7 @@ async def test_s13_nothing_is_written_while_paused_and_what_was_approved_meanwhi
 
 async def test_s13_an_approval_that_ends_while_paused_is_never_carried_out() -> None:
     async with Stage() as stage:
-        await asked(stage)
-        await stage.click("approve")
-        stage.pause()
-        await stage.run(16 * MINUTE, MINUTE)
-        stage.resume()
-        await stage.run(MINUTE)
-
-        assert stage.effects == ()
+        await held_back(stage)
         question = (await stage.incident()).question
         assert question is not None
         assert question.open
