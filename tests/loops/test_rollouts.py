@@ -30,6 +30,15 @@ async def rolled(stage: Canaried, image: str, lasting: timedelta = 8 * MINUTE) -
     await stage.run(lasting, TICK)
 
 
+async def condemned(stage: Canaried) -> None:
+    """A bad version has its verdict, and a pause keeps it where it is."""
+    await stage.calm()
+    stage.pause()
+    stage.begin(BAD)
+    while "roll-back" not in await stage.verdicts():
+        await stage.tick(TICK)
+
+
 async def test_a_bad_canary_is_rolled_back_alone_and_verified_with_exactly_one_effect() -> None:
     """The incidents loop merely observes; the consent is the rollouts loop's own."""
     async with Canaried() as stage:
@@ -134,11 +143,7 @@ async def test_a_pause_holds_the_guaranteed_rollback_back_as_any_other() -> None
 async def test_a_rollback_that_has_to_wait_for_longer_than_half_an_hour_is_carried_out_when_it_may() -> None:
     """While the bad version runs, its verdict is a fact: nothing else would ever judge it again."""
     async with Canaried() as stage:
-        await stage.calm()
-        stage.pause()
-        stage.begin(BAD)
-        while "roll-back" not in await stage.verdicts():
-            await stage.tick(TICK)
+        await condemned(stage)
         stage.every = 10_000
         await stage.run(50 * MINUTE, 2 * MINUTE)
         waited = len(stage.effects)
@@ -175,11 +180,7 @@ async def test_a_version_whose_last_pod_is_missing_for_one_round_is_not_over() -
 @pytest.mark.parametrize("late", [DEPLOYMENTS, REPLICA_SETS, PODS, SERVICE_POLICY], ids=lambda kind: kind.plural)
 async def test_a_new_leader_ends_and_begins_nothing_before_everything_is_listed(late: ResourceKind) -> None:
     async with Canaried() as stage:
-        await stage.calm()
-        stage.pause()
-        stage.begin(BAD)
-        while "roll-back" not in await stage.verdicts():
-            await stage.tick(TICK)
+        await condemned(stage)
         known = await stage.rollout()
         await stage.crashed()
         take = stage.program.cache.take
@@ -196,11 +197,7 @@ async def test_a_new_leader_ends_and_begins_nothing_before_everything_is_listed(
 async def test_a_new_leader_that_has_not_read_the_log_yet_begins_no_rollout_twice() -> None:
     """Its epoch is its own before the log is read: a round may come in between."""
     async with Canaried() as stage:
-        await stage.calm()
-        stage.pause()
-        stage.begin(BAD)
-        while "roll-back" not in await stage.verdicts():
-            await stage.tick(TICK)
+        await condemned(stage)
         known = await stage.rollout()
         stage.close()
         stage.start()
