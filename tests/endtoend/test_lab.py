@@ -20,10 +20,10 @@ from controller.demo.settings import LabSettings
 from controller.kinds import DEPLOYMENTS
 from controller.lab.scenario import Scenario
 from controller.ports import Person
-from controller.settings import BudgetSettings, People, PolicyDefaults
 from tests.controlplane.waiting import wait_for
 from tests.endtoend.process import Trimtab
 from tests.endtoend.story import API, CRASHING, GOOD, Story, open_question, rollback_runbook
+from tests.lab.settings import lab_settings
 
 Json = Mapping[str, Any]
 Log = Sequence[tuple[str, Json]]
@@ -110,23 +110,7 @@ def _scenario(namespace: str) -> Scenario:
 
 def _settings(folder: Path, namespace: str) -> LabSettings:
     """What the release runs with, at the pace of a lab that moves in steps of five seconds."""
-    return LabSettings(
-        identity="lab",
-        act_namespaces=[namespace],
-        people=People(approvers=["mara"]),
-        database_url=f"sqlite:///{folder / 'lab.db'}",
-        secrets=folder / "secrets",
-        budgets=BudgetSettings(cluster=100),
-        policy_defaults=PolicyDefaults(mode="Approve", preset="http"),
-        workers=0,
-        lease_seconds=60.0,
-        renew_seconds=20.0,
-        scrape_interval=5.0,
-        round_seconds=15.0,
-        acting_round_seconds=5.0,
-        healthy_revision_seconds=30.0,
-        baseline_seconds=600.0,
-    )
+    return lab_settings(folder, namespace, scrape_interval=5.0, healthy_revision_seconds=30.0, baseline_seconds=600.0)
 
 
 async def _in_the_lab(namespace: str, folder: Path) -> tuple[Log, Playing]:

@@ -11,13 +11,12 @@ import yaml
 from controller.api.v1alpha1.kinds import REMEDIATION
 from controller.core.events import Applied, Checked, Event, Undone, Verified
 from controller.demo.playing import Playing, open_lab
-from controller.demo.settings import LabSettings
 from controller.kinds import AUTOSCALERS, DEPLOYMENTS
 from controller.lab.scenario import Scenario
 from controller.ports import Listed, Person
-from controller.settings import BudgetSettings, People, PolicyDefaults
 from remediations.memory import autoscaler
 from remediations.plan import Outcome
+from tests.lab.settings import lab_settings
 from tests.loops.stage import MINUTE, Stage
 from tests.loops.test_incidents import raised
 
@@ -45,28 +44,15 @@ def scenario(*faults: dict[str, Any], room: str = "2Gi", **service: Any) -> Scen
     return Scenario.load(yaml.safe_dump({**told, "faults": [{**LEAK, "at": "1m"}, *faults]}))
 
 
-def settings(folder: Path) -> LabSettings:
-    return LabSettings(
-        identity="lab",
-        act_namespaces=["shop"],
-        people=People(approvers=["mara"]),
-        database_url=f"sqlite:///{folder / 'lab.db'}",
-        secrets=folder / "secrets",
-        budgets=BudgetSettings(cluster=100),
-        policy_defaults=PolicyDefaults(mode="Approve", preset="http"),
-        workers=0,
-        lease_seconds=60.0,
-        renew_seconds=20.0,
-        scrape_interval=15.0,
-        round_seconds=15.0,
-        acting_round_seconds=5.0,
-        baseline_seconds=3600.0,
-    )
-
-
 async def played(folder: Path, story: Scenario, lasting: timedelta) -> tuple[list[Event], Playing]:
     """The incident's events, with every question answered yes after five seconds."""
-    async with open_lab(settings(folder), story, 7, BEGIN, people=[Person("mara")]) as playing:
+    async with open_lab(
+        lab_settings(folder, "shop", scrape_interval=15.0, baseline_seconds=3600.0),
+        story,
+        7,
+        BEGIN,
+        people=[Person("mara")],
+    ) as playing:
 
         async def approve() -> None:
             for item in playing.lab.objects.all(REMEDIATION, "shop"):
